@@ -1,0 +1,71 @@
+import { IncomingMessage, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
+import cors from 'cors';
+import express, { type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import { authRoutes } from './routes/auth.ts';
+import { answerErrors, nothingHere } from './routes/errors.ts';
+import { logRequests } from './routes/observe.ts';
+import { operationsRoutes } from './routes/operations.ts';
+import { pageRoutes } from './routes/pages.ts';
+import type { RouteServices, Site } from './routes/services.ts';
+
+/** The whole service as an Express app: what each request passes, in order. Listens to nothing by itself. */
+export function createApp(services: RouteServices): Express {
+  const { site, bypass } = services;
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.enable('case sensitive routing');
+  app.enable('strict routing');
+  app.set('query parser', 'simple');
+  app.set('trust proxy', [...site.trustProxy]);
+
+  app.use(securityHeaders(site));
+  app.use(logRequests(services));
+  if (bypass) app.use(bypass.watch);
+  if (site.corsOrigins.length > 0) app.use('/auth', allowOrigins(site));
+  app.use(authRoutes(services));
+  app.use(pageRoutes(services));
+  app.use(operationsRoutes(services));
+  app.use(nothingHere);
+  app.use(answerErrors(services));
+  return app;
+}
+
+/** helmet's headers never depend on the request: it is asked once, and what it says is set on every answer. */
+function securityHeaders(site: Site): RequestHandler {
+  const response = new ServerResponse(new IncomingMessage(new Socket()));
+  helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'", 'data:'],
+        formAction: ["'self'"],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+      },
+    },
+    referrerPolicy: { policy: 'same-origin' }, // with no-referrer, our own forms would send Origin: null
+    strictTransportSecurity: site.secure,
+    xFrameOptions: { action: 'deny' },
+  })(response.req, response, () => undefined);
+  const headers = new Map(Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)]));
+  return (_req, res, next) => {
+    res.setHeaders(headers);
+    next();
+  };
+}
+
+/** Lets the single-page apps of those origins read answers, with the person's cookies. */
+function allowOrigins({ corsOrigins }: Site): RequestHandler {
+  return cors({
+    origin: [...corsOrigins],
+    credentials: true,
+    methods: ['GET', 'POST', 'DELETE'],
+    exposedHeaders: ['WWW-Authenticate', 'Retry-After'],
+    maxAge: 600,
+  });
+}

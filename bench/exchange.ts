@@ -1,0 +1,96 @@
+import type { Benchmark, Findings, Surroundings } from './benchmark.ts';
+import { coatcheck, limit, tutorial, type Contender } from './contenders.ts';
+import { cpuClock } from './cpu.ts';
+import { exchangeFindings, type Results } from './exchange-report.ts';
+import { instructionCounter } from './instructions.ts';
+import { forRequests, LoadGenerator } from './load.ts';
+import { UsageError, type BenchOptions } from './options.ts';
+import { get } from './request.ts';
+import { inOrderOfRound, measure, type Contestant, type Figures } from './rounds.ts';
+import { ServerProcess } from './server-process.ts';
+import { openSessions } from './sessions.ts';
+import { checkTickets } from './tickets.ts';
+
+/** A valid session cookie in, a signed JWT out, each request with another session. */
+export const exchange: Benchmark = {
+  summary: 'what it costs to exchange a session for a token',
+  async run(options, surroundings) {
+    const contenders = chosen([limit(), tutorial(), coatcheck()], options.servers);
+    const servers: ServerProcess[] = [];
+    try {
+      for (const contender of contenders) {
+        surroundings.progress(`starting ${contender.name}`);
+        servers.push(await ServerProcess.start(contender, surroundings.signal));
+      }
+      return await compare(contenders, servers, options, surroundings);
+    } finally {
+      await Promise.all(servers.map((server) => server.stop()));
+    }
+  },
+};
+
+function chosen(all: readonly Contender[], names: readonly string[] | undefined): Contender[] {
+  const unknown = names?.find((name) => !all.some((contender) => contender.name === name));
+  if (unknown !== undefined) throw new UsageError(`there is no server called ${unknown}`);
+  return all.filter(({ name }) => names === undefined || names.includes(name));
+}
+
+async function compare(
+  contenders: readonly Contender[],
+  servers: readonly ServerProcess[],
+  options: BenchOptions,
+  surroundings: Surroundings,
+): Promise<Findings> {
+  const contestants: Contestant[] = [];
+  for (const [index, contender] of contenders.entries()) {
+    const server = servers[index];
+    if (server) contestants.push(await prepare(contender, server, options, surroundings));
+  }
+  const results = await playRounds(contestants, options, surroundings);
+  return exchangeFindings(results, options);
+}
+
+/** Opens the sessions, and exchanges them until the server's code is compiled and its caches full. */
+async function prepare(
+  contender: Contender,
+  server: ServerProcess,
+  { sessions, connections, warmUp }: BenchOptions,
+  { signal, progress }: Surroundings,
+): Promise<Contestant> {
+  const { port } = server;
+  progress(`${contender.name}: opening ${sessions} sessions`);
+  const opened = await openSessions({ port, sessions, connections, signal });
+  const requests = opened.map(({ cookie }) => get(port, '/auth/token', cookie));
+  const load = new LoadGenerator({ port, connections, requests, signal });
+  const usernameFor = (request: number) => contender.signsFor(opened[request]?.username ?? '');
+  const { name, ticketKey } = contender;
+  const contestant: Contestant = {
+    server,
+    load,
+    check: (sample) => checkTickets(sample, { name, ticketKey, usernameFor }),
+  };
+  progress(`${name}: warming up with ${warmUp} requests`);
+  await load.run(forRequests(warmUp), async (go) => contestant.check(await go()));
+  return contestant;
+}
+
+async function playRounds(
+  contestants: readonly Contestant[],
+  { rounds, seconds }: BenchOptions,
+  { progress }: Surroundings,
+): Promise<Results> {
+  const meters = { cpu: await cpuClock(), instructions: await instructionCounter() };
+  const results = new Map<string, Figures[]>(contestants.map(({ server }) => [server.name, []]));
+  for (let round = 0; round < rounds; round += 1) {
+    for (const contestant of inOrderOfRound(contestants, round)) {
+      const figures = await measure(contestant, meters, seconds);
+      results.get(contestant.server.name)?.push(figures);
+      progress(`round ${round + 1} of ${rounds}, ${contestant.server.name}: ${brief(figures)}`);
+    }
+  }
+  return results;
+}
+
+function brief({ requestsPerSecond, cpuMicroseconds }: Figures): string {
+  return `${requestsPerSecond.toFixed(0)} requests/s, ${cpuMicroseconds.toFixed(1)} µs of CPU each`;
+}

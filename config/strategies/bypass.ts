@@ -1,0 +1,105 @@
+import type { RequestHandler, Request } from 'express';
+import { Strategy } from 'passport';
+import type { Logger } from 'pino';
+import { hostName, isLocalhostName, isLoopbackAddress } from '../../core/http.ts';
+import type { User, UserStore } from '../../users/user-store.ts';
+import type { Passport } from '../passport.ts';
+
+/** Headers that a proxy adds: with one of them, a peer on loopback is not the one who asks. */
+const FORWARDING_HEADERS = [
+  'forwarded',
+  'via',
+  'x-real-ip',
+  'x-client-ip',
+  'x-cluster-client-ip',
+  'true-client-ip',
+  'cf-connecting-ip',
+  'fastly-client-ip',
+];
+
+/** Sign-in without a password, for a developer on their own machine. */
+export interface Bypass {
+  /** For every request of the app: looks out for a proxy in front, and says in a header that bypass is on. */
+  readonly watch: RequestHandler;
+  /** For the bypass route: whether this request may use it. */
+  allows(req: Request): boolean;
+}
+
+/**
+ * Adds the strategy `bypass` to a Passport. This file is loaded only in development and test with
+ * `BYPASS_AUTH=true`, and is left out of what is published; the settings have then been checked already.
+ */
+export function installBypass(passport: Passport, users: UserStore, log: Logger): Bypass {
+  let proxySeen = false;
+  passport.use(new BypassStrategy(users, log));
+  log.warn('BYPASS_AUTH is on: anyone on this machine can sign in as anyone through /auth/bypass. Never use this data or these secrets elsewhere.');
+
+  return {
+    watch(req, res, next) {
+      const evidence = proxySeen ? undefined : proxyEvidence(req);
+      if (evidence !== undefined) {
+        proxySeen = true;
+        log.error({ evidence }, 'bypass is off until restart: a request came through a proxy or under another name than localhost');
+      }
+      if (!proxySeen) res.setHeader('Coatcheck-Bypass', 'on');
+      next();
+    },
+    allows: (req) => !proxySeen && isLoopbackAddress(req.socket.remoteAddress) && !isCrossSite(req),
+  };
+}
+
+/** What gives away that a request did not come straight from this machine. */
+function proxyEvidence(req: Request): string | undefined {
+  const header = Object.keys(req.headers).find(
+    (name) => name.startsWith('x-forwarded') || FORWARDING_HEADERS.includes(name),
+  );
+  if (header !== undefined) return `header ${header}`;
+  const host = hostName(req.headers.host);
+  return host !== undefined && isLocalhostName(host) ? undefined : 'Host is not a localhost name';
+}
+
+function isCrossSite(req: Request): boolean {
+  const site = req.headers['sec-fetch-site'];
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none';
+  const { origin, host } = req.headers;
+  return origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`;
+}
+
+/** No private fields: Passport works with an object made from the strategy, which would not have them. */
+class BypassStrategy extends Strategy {
+  override readonly name = 'bypass';
+  readonly users: UserStore;
+  readonly log: Logger;
+
+  constructor(users: UserStore, log: Logger) {
+    super();
+    this.users = users;
+    this.log = log;
+  }
+
+  /** The query parameter is called `token`, but holds a username. The step in front has checked that it is one. */
+  override authenticate(req: Request): void {
+    const { token } = req.query;
+    findOrCreate(this.users, typeof token === 'string' ? token : '').then(
+      (user) => {
+        if (user.disabled) return this.fail(401);
+        this.log.warn({ request: req.id, user: user.id }, 'bypass used');
+        return this.success({ user, amr: 'bypass' });
+      },
+      (error: unknown) => this.error(error),
+    );
+  }
+}
+
+/** A username not known yet becomes a user without roles. Two clicks at once make one: the second finds the first's. */
+async function findOrCreate(users: UserStore, name: string): Promise<User> {
+  const found = await users.findLogin(name);
+  if (found !== undefined) return found.user;
+  try {
+    return await users.add({ username: name });
+  } catch (error) {
+    const winner = await users.findByUsername(name);
+    if (winner === undefined) throw error;
+    return winner;
+  }
+}

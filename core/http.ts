@@ -1,0 +1,70 @@
+import { isIP } from 'node:net';
+import type { ServerResponse } from 'node:http';
+
+/**
+ * Sends JSON in one write. Express's `res.json` would look for an `ETag`, a charset and a fresh cache on
+ * the way, none of which an answer of ours may have.
+ */
+export function sendJson(
+  res: ServerResponse,
+  status: number,
+  body: unknown,
+  type = 'application/json; charset=utf-8',
+): void {
+  const text = JSON.stringify(body);
+  res.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
+  res.end(text);
+}
+
+export function sendHtml(res: ServerResponse, status: number, html: string): void {
+  res.writeHead(status, {
+    'Content-Type': 'text/html; charset=utf-8',
+    'Content-Length': Buffer.byteLength(html),
+  });
+  res.end(html);
+}
+
+/** 303: whatever the method was, the browser goes on with GET (RFC 9110, section 15.4.4). */
+export function seeOther(res: ServerResponse, path: string): void {
+  res.writeHead(303, { Location: path, 'Content-Length': 0 });
+  res.end();
+}
+
+/** Whether the caller is a browser that wants a page, not a script that wants JSON. */
+export function wantsPage(accept: string | undefined): boolean {
+  return accept !== undefined && accept.includes('text/html');
+}
+
+const NOT_IN_A_PATH = /[\p{Cc}\\]/u;
+
+/**
+ * A `returnTo` that may be followed: a path on this origin, as given; otherwise `undefined`.
+ * Browsers read `//host`, `/\host` and paths with tabs or line breaks in them as other sites.
+ */
+export function localPath(value: unknown): string | undefined {
+  if (typeof value !== 'string' || value.length > 2048 || NOT_IN_A_PATH.test(value)) return undefined;
+  if (!value.startsWith('/') || value.startsWith('//') || !value.isWellFormed()) return undefined;
+  const here = 'http://this-origin.invalid';
+  const url = URL.parse(value, here);
+  if (url?.origin !== here || url.pathname.startsWith('//')) return undefined;
+  return url.pathname + url.search + url.hash;
+}
+
+/** 127.0.0.0/8, ::1 and the former written as IPv6. */
+export function isLoopbackAddress(address: string | undefined): boolean {
+  if (address === undefined) return false;
+  const v4 = address.replace(/^::ffff:/i, '');
+  return isIP(v4) === 4 ? v4.startsWith('127.') : address === '::1';
+}
+
+/** A host name or address, without port, that always means this machine (RFC 6761, section 6.3). */
+export function isLocalhostName(hostname: string): boolean {
+  const name = hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1');
+  return name === 'localhost' || name.endsWith('.localhost') || isLoopbackAddress(name);
+}
+
+/** The host of a `Host` header, without its port; `undefined` where it is not one. */
+export function hostName(header: string | undefined): string | undefined {
+  if (header === undefined || !/^(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?$/i.test(header)) return undefined;
+  return header.replace(/:\d{1,5}$/, '');
+}

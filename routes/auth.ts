@@ -1,0 +1,51 @@
+import { Router } from 'express';
+import { changePassword, register } from './account.ts';
+import { readBody } from './body.ts';
+import { bypassEndpoint } from './bypass.ts';
+import { endpoint } from './endpoint.ts';
+import { exchangeEndpoints } from './exchange.ts';
+import { formAgain } from './show-page.ts';
+import { logout, logoutByNavigation } from './logout.ts';
+import type { RouteServices } from './services.ts';
+import { answerSignIn, onlyCredentials, refuseInsecure, signInWith } from './sign-in.ts';
+import { noStore, refuseCrossSite } from './steps.ts';
+
+/** Everything under `/auth`. The exchange comes first: it is asked for most. */
+export function authRoutes(services: RouteServices): Router {
+  const router = Router({ caseSensitive: true, strict: true });
+  exchangeEndpoints(router, services);
+  const { session, site } = services;
+  const guarded = [noStore, refuseCrossSite(site), session, readBody];
+  const secure = refuseInsecure(services);
+
+  endpoint(router, '/auth/login', {
+    post: [
+      ...guarded,
+      secure,
+      onlyCredentials,
+      signInWith(services, 'local'),
+      answerSignIn(services, 200),
+      formAgain(services, 'login'),
+    ],
+  });
+  if (site.registration) {
+    endpoint(router, '/auth/register', {
+      post: [
+        ...guarded,
+        secure,
+        register(services),
+        answerSignIn(services, 201),
+        formAgain(services, 'register'),
+      ],
+    });
+  }
+  endpoint(router, '/auth/password', {
+    post: [...guarded, changePassword(services), formAgain(services, 'account')],
+  });
+  endpoint(router, '/auth/logout', {
+    get: [noStore, session, logoutByNavigation(services)],
+    post: [...guarded, logout(services)],
+  });
+  if (services.bypass) bypassEndpoint(router, services, services.bypass);
+  return router;
+}

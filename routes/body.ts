@@ -1,0 +1,123 @@
+import { isUtf8 } from 'node:buffer';
+import express, { type Request, type RequestHandler } from 'express';
+import { z } from 'zod';
+import { Problem } from '../core/errors.ts';
+
+/** UTF-16 code units: room for the 1,024 characters of the longest password, each of them written as several. */
+export const PASSWORD_LENGTH = 4096;
+
+/** Bytes: far more than the longest credentials. */
+const LIMIT = 16_384;
+
+const parseJson = express.json({ limit: LIMIT, inflate: false, verify: refuseBadJsonBytes });
+const parseForm = express.urlencoded({ limit: LIMIT, inflate: false, extended: false, verify: refuseBadFormBytes });
+
+/** Reads a JSON or form body into `req.body`; any other content type is 415, and no body at all is `{}`. */
+export const readBody: RequestHandler = (req, res, next) => {
+  const done = (error?: unknown) => {
+    req.body ??= {};
+    next(error);
+  };
+  if (req.is('application/json')) parseJson(req, res, done);
+  else if (isForm(req)) parseForm(req, res, done);
+  else if (req.headers['content-type'] === undefined && !hasBody(req)) done();
+  else next(unsupported());
+};
+
+/** Whether a browser's form sent the request, so that a page is the answer. */
+export function isForm(req: Request): boolean {
+  return Boolean(req.is('application/x-www-form-urlencoded'));
+}
+
+function hasBody({ headers }: Request): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+function unsupported(): Problem {
+  return new Problem('unsupported_media_type', 'Send application/json or application/x-www-form-urlencoded.');
+}
+
+function refuseBadJsonBytes(_req: unknown, _res: unknown, bytes: Buffer): void {
+  if (!isUtf8(bytes)) throw invalid('The body is not valid UTF-8.');
+  const key = doubledKey(bytes.toString('utf8'));
+  if (key !== undefined) throw invalid(`The body has a field twice: ${key}.`);
+}
+
+/**
+ * `JSON.parse` would silently take the last of two; what else reads the request may take the first. Strings are
+ * matched whole, so that what looks like a key inside of one is none; one before a colon is a key.
+ */
+function doubledKey(json: string): string | undefined {
+  const objects: Set<string>[] = [];
+  for (const [token, key] of json.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|[{}]/gs)) {
+    if (token === '{') objects.push(new Set());
+    else if (token === '}') objects.pop();
+    if (key === undefined) continue;
+    const name = unescaped(key);
+    const keys = objects.at(-1);
+    if (keys?.has(name)) return name.slice(0, 40);
+    keys?.add(name);
+  }
+  return undefined;
+}
+
+/** `"user\u006eame"` is a way to write `"username"`. What is no JSON string is left to the parser to refuse. */
+function unescaped(key: string): string {
+  try {
+    return String(JSON.parse(key));
+  } catch {
+    return key;
+  }
+}
+
+function refuseBadFormBytes(_req: unknown, _res: unknown, bytes: Buffer): void {
+  if (!isUtf8(bytes)) throw invalid('The body is not valid UTF-8.');
+  try {
+    decodeURIComponent(bytes.toString('utf8'));
+  } catch {
+    throw invalid('The body is not a well-formed form.');
+  }
+}
+
+function invalid(detail: string): Problem {
+  return new Problem('invalid_request', detail);
+}
+
+/** Text of a bounded length, without NUL and lone surrogates, which no database and no hash takes alike. */
+export function text(maximum: number) {
+  return z
+    .string({ error: ({ input }) => (input === undefined ? 'is missing' : 'must be text') })
+    .min(1, { error: 'is empty' })
+    .max(maximum, { error: `is longer than ${maximum} characters` })
+    .refine((value) => value.isWellFormed() && !value.includes('\0'), {
+      error: 'has characters that are not text',
+    });
+}
+
+/** A form sends an empty field for one that was left out. */
+export function optionalText(maximum: number) {
+  return z.preprocess((value) => (value === '' || value === null ? undefined : value), text(maximum).optional());
+}
+
+/**
+ * The body, if it has exactly the fields of the schema.
+ * @throws {Problem} `invalid_request` naming what is wrong with each field, never their values.
+ */
+export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const [first] = result.error.issues;
+  const field = first?.path.length ? String(first.path[0]) : undefined;
+  throw new Problem(
+    'invalid_request',
+    `${result.error.issues.slice(0, 5).map(inWords).join('; ')}.`,
+    field === undefined ? {} : { field },
+  );
+}
+
+function inWords(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'unrecognized_keys') {
+    return `not a field here: ${issue.keys.slice(0, 5).map((key) => key.slice(0, 40)).join(', ')}`;
+  }
+  return issue.path.length === 0 ? 'the body must be an object' : `${issue.path.join('.')} ${issue.message}`;
+}

@@ -1,0 +1,45 @@
+import type { RequestHandler, Router } from 'express';
+import { z } from 'zod';
+import { Problem } from '../core/errors.ts';
+import { wantsPage } from '../core/http.ts';
+import { parseBody, text } from './body.ts';
+import { endpoint } from './endpoint.ts';
+import { formAgain, showPage } from './show-page.ts';
+import type { BypassLike, RouteServices } from './services.ts';
+import { answerSignIn, refuseInsecure, signInWith } from './sign-in.ts';
+import { noStore } from './steps.ts';
+
+/** Development only: `?token=<username>` signs that user in; without it, a page to choose one. */
+export function bypassEndpoint(router: Router, services: RouteServices, bypass: BypassLike): void {
+  const allowed: RequestHandler = (req, _res, next) => next(bypass.allows(req) ? undefined : nothing());
+  endpoint(router, '/auth/bypass', {
+    get: [
+      noStore,
+      allowed,
+      refuseInsecure(services),
+      services.session,
+      choose(services),
+      signInWith(services, 'bypass'),
+      answerSignIn(services, 200),
+      formAgain(services, 'bypass'),
+    ],
+  });
+}
+
+/** To whoever may not use it, the bypass does not exist. */
+function nothing(): Problem {
+  return new Problem('not_found', 'Check the address: upper and lower case and a slash at the end count.');
+}
+
+const query = z.object({ token: text(254) });
+
+/** Shows the page where no user has been chosen yet; lets one bounded string through to Passport. */
+function choose(services: RouteServices): RequestHandler {
+  return async (req, res, next) => {
+    if (!req.query['token'] && wantsPage(req.headers.accept)) {
+      return showPage(services, req, res, 'bypass');
+    }
+    parseBody(query, req.query);
+    return next();
+  };
+}

@@ -1,0 +1,20 @@
+import type { User } from '../users/user-store.ts';
+import type { RouteServices } from './services.ts';
+
+/** What every page needs to know, and what this one needs on top. */
+export function pageData(
+  { site, bypass }: RouteServices,
+  viewer: User | undefined,
+  data: object,
+): object {
+  return {
+    site: {
+      name: 'Coatcheck',
+      development: !site.production,
+      bypass: bypass !== undefined,
+      registration: site.registration,
+    },
+    viewer: viewer === undefined ? null : { username: viewer.username, name: viewer.name },
+    ...data,
+  };
+}

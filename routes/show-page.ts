@@ -1,0 +1,127 @@
+import type { ErrorRequestHandler, Request, Response } from 'express';
+import { durationInWords } from '../core/durations.ts';
+import { isoTime } from '../core/clock.ts';
+import type { Problem } from '../core/errors.ts';
+import { sendHtml, wantsPage } from '../core/http.ts';
+import type { User } from '../users/user-store.ts';
+import { asProblem } from './errors.ts';
+import { pageData } from './page-data.ts';
+import type { RouteServices } from './services.ts';
+import { returnTo } from './sign-in.ts';
+import { requiredSignIn, viewerOf } from './steps.ts';
+
+/** What a page needs beyond what all pages need. */
+type PageContent = (
+  services: RouteServices,
+  req: Request,
+  viewer: User | undefined,
+) => object | Promise<object>;
+
+const PAGES = {
+  home: ({ issuer, site }, req, viewer) => {
+    const ticket = viewer && issuer.issue(viewer, requiredSignIn(req));
+    return {
+      publicUrl: site.publicUrl,
+      ticket: ticket
+        ? {
+            token: ticket.jwt,
+            header: prettyPart(ticket.jwt, 0),
+            claims: prettyPart(ticket.jwt, 1),
+            expiresAt: isoTime(ticket.expiresAt * 1000),
+            expiresIn: durationInWords(ticket.expiresIn),
+          }
+        : null,
+    };
+  },
+  login: (_services, req) => ({ username: typed(req, 'username') }),
+  register: (_services, req) => ({
+    username: typed(req, 'username'),
+    email: typed(req, 'email'),
+    name: typed(req, 'name'),
+  }),
+  account: (_services, req, user) => {
+    const { createdAt, expiresAt, amr, address, userAgent } = requiredSignIn(req);
+    return {
+      user,
+      hasPassword: user?.hasPassword ?? false,
+      notice: req.query['changed'] === 'password' ? PASSWORD_CHANGED : null,
+      session: {
+        signedInAt: isoTime(createdAt),
+        endsAt: isoTime(expiresAt),
+        how: amr === 'bypass' ? 'bypass' : 'password',
+        address,
+        device: userAgent,
+      },
+    };
+  },
+  bypass: async ({ users }) => ({ users: await users.list() }),
+  logout: () => ({}),
+} satisfies Record<string, PageContent>;
+
+const PASSWORD_CHANGED = 'Your password has been changed, and your other sessions have ended.';
+
+/**
+ * Renders a page for whoever is signed in; with a problem, which then is the status too, and with what was
+ * typed still in its fields, passwords excepted.
+ */
+export async function showPage(
+  services: RouteServices,
+  req: Request,
+  res: Response,
+  page: keyof typeof PAGES,
+  problem?: Problem,
+): Promise<void> {
+  const viewer = await viewerOf(req, services);
+  const content: PageContent = PAGES[page];
+  const data = {
+    returnTo: returnTo(req) ?? null,
+    problem: problem ? forForm(problem) : null,
+    ...(await content(services, req, viewer)),
+  };
+  sendHtml(res, problem?.status ?? 200, services.views.render(page, pageData(services, viewer, data)));
+}
+
+/** `field`: the one to blame; null for none of them; left out for all together. */
+function forForm({ code, title, detail, field }: Problem) {
+  if (code === 'invalid_credentials') return { title, detail };
+  return { title, detail, field: field ?? null };
+}
+
+/** The last step of a form's route: a browser gets its form back with the problem, everyone else the error. */
+export function formAgain(
+  services: RouteServices,
+  page: 'login' | 'register' | 'account' | 'bypass',
+): ErrorRequestHandler {
+  return async (error: unknown, req, res, next) => {
+    const problem = asProblem(error);
+    const mendable = problem.status < 500 || problem.code === 'overloaded';
+    if (!mendable || FOR_A_PAGE_OF_ITS_OWN.has(problem.code) || !wantsPage(req.headers.accept)) {
+      return next(error);
+    }
+    for (const [name, value] of Object.entries(problem.headers)) res.setHeader(name, value);
+    return showPage(services, req, res, page, problem);
+  };
+}
+
+/** Problems that no other input into the form would mend; the steps before the session was read throw some. */
+const FOR_A_PAGE_OF_ITS_OWN = new Set([
+  'cross_site_request',
+  'https_required',
+  'method_not_allowed',
+  'not_found',
+  'payload_too_large',
+  'session_required',
+  'unsupported_media_type',
+]);
+
+function typed(req: Request, field: string): string {
+  const body: unknown = req.body;
+  if (typeof body !== 'object' || body === null) return '';
+  const value: unknown = Object.entries(body).find(([name]) => name === field)?.[1];
+  return typeof value === 'string' ? value : '';
+}
+
+function prettyPart(jwt: string, index: number): string {
+  const part = Buffer.from(jwt.split('.')[index] ?? '', 'base64url').toString('utf8');
+  return JSON.stringify(JSON.parse(part), null, 2);
+}

@@ -1,0 +1,78 @@
+import type { Request, RequestHandler } from 'express';
+import { z } from 'zod';
+import { Problem } from '../core/errors.ts';
+import { localPath, seeOther, sendJson, wantsPage } from '../core/http.ts';
+import { isForm, optionalText, parseBody, PASSWORD_LENGTH, text } from './body.ts';
+import type { RouteServices } from './services.ts';
+import { publicUser, requiredSignIn, requiredViewer, setTokenCookie } from './steps.ts';
+
+const credentials = z.strictObject({
+  username: text(320),
+  password: text(PASSWORD_LENGTH),
+  returnTo: optionalText(2048),
+});
+
+/**
+ * Lets two bounded strings from the body through to Passport, and nothing else: passport-local would take the
+ * query string too, and numbers, and whatever else is there.
+ */
+export const onlyCredentials: RequestHandler = (req, _res, next) => {
+  const body = parseBody(credentials, req.body);
+  req.body = { ...body, username: body.username.trim() };
+  if (req.body.username === '') throw new Problem('invalid_request', 'username is empty.', { field: 'username' });
+  next();
+};
+
+/**
+ * Passport's strategy decides who this is; then the session gets a new id, and whatever the old one was is gone.
+ */
+export function signInWith(services: RouteServices, strategy: string): RequestHandler {
+  const { passport } = services;
+  return (req, res, next) => {
+    const done = (error: unknown, identified?: Express.User | false | null) => {
+      if (error) return next(error);
+      if (!identified) return next(wrongCredentials());
+      return req.logIn(identified, next);
+    };
+    passport.authenticate(strategy, done)(req, res, next);
+  };
+}
+
+/** One sentence for unknown, wrong and disabled. */
+function wrongCredentials(): Problem {
+  return new Problem('invalid_credentials', 'There is no user with that name and password who may sign in.');
+}
+
+/** A cookie marked Secure is not set over plain http: better to say so than to keep a session nobody can use. */
+export function refuseInsecure({ site }: RouteServices): RequestHandler {
+  return (req, _res, next) => {
+    if (!site.secure || req.secure) return next();
+    throw new Problem('https_required', `Sign in at ${site.publicUrl}. If that is where you are, the reverse proxy does not say so: check TRUST_PROXY and X-Forwarded-Proto.`);
+  };
+}
+
+/** Answers a sign-in: with the first token for a script, with the next page for a browser. */
+export function answerSignIn(services: RouteServices, status: 200 | 201): RequestHandler {
+  const { issuer, site } = services;
+  return async (req, res) => {
+    const signIn = requiredSignIn(req);
+    const user = await requiredViewer(req, services);
+    const ticket = issuer.issue(user, signIn);
+    setTokenCookie(res, site, ticket.jwt, ticket.expiresIn);
+    if (isForm(req) || wantsPage(req.headers.accept)) return seeOther(res, returnTo(req) ?? '/');
+    return sendJson(res, status, {
+      user: publicUser(user),
+      token: ticket.jwt,
+      token_type: 'Bearer',
+      expires_in: ticket.expiresIn,
+      expires_at: ticket.expiresAt,
+    });
+  };
+}
+
+/** Where the browser wants to go on: from the form, or from the query of a GET. */
+export function returnTo(req: Request): string | undefined {
+  const body: unknown = req.body;
+  if (typeof body === 'object' && body !== null && 'returnTo' in body) return localPath(body.returnTo);
+  return localPath(req.query['returnTo']);
+}

@@ -1,0 +1,85 @@
+import type { Request, RequestHandler, Response } from 'express';
+import { Problem } from '../core/errors.ts';
+import type { SignIn } from '../sessions/session-store.ts';
+import type { User } from '../users/user-store.ts';
+import type { RouteServices, Site } from './services.ts';
+
+/** For answers that carry or depend on a session or a token (RFC 9111, section 5.2.2.5), on every status. */
+export const noStore: RequestHandler = (_req, res, next) => {
+  res.setHeader('Cache-Control', 'no-store');
+  next();
+};
+
+/**
+ * Refuses requests that another site made a browser send: it could sign the victim in as somebody else, or
+ * out. Fetch Metadata says so where the browser sends it; `Origin` otherwise. A caller that sends neither is
+ * no browser that could be made to do anything.
+ */
+export function refuseCrossSite(site: Site): RequestHandler {
+  const trusted = new Set(site.corsOrigins);
+  return (req, _res, next) => {
+    if (isCrossSite(req, site, trusted)) {
+      throw new Problem('cross_site_request', 'Another site sent this request. If it is an app of yours, list its origin in CORS_ORIGINS.');
+    }
+    next();
+  };
+}
+
+function isCrossSite(req: Request, site: Site, trusted: ReadonlySet<string>): boolean {
+  const { origin } = req.headers;
+  if (origin !== undefined && trusted.has(origin)) return false;
+  const fetchSite = req.headers['sec-fetch-site'];
+  if (fetchSite !== undefined) return fetchSite !== 'same-origin' && fetchSite !== 'none';
+  return origin !== undefined && origin !== site.publicUrl;
+}
+
+/** Whether the browser says that a page of this service, or the person at the address bar, asked for this. */
+export function isOwnNavigation(req: Request): boolean {
+  const fetchSite = req.headers['sec-fetch-site'];
+  return fetchSite === 'same-origin' || fetchSite === 'none';
+}
+
+export function signInOf(req: Request): SignIn | undefined {
+  return req.session.passport?.user;
+}
+
+/** The sign-in of the session that came with the request. @throws {Problem} `session_required` */
+export function requiredSignIn(req: Request): SignIn {
+  const signIn = signInOf(req);
+  if (signIn === undefined) throw sessionRequired();
+  return signIn;
+}
+
+/** One answer for signed out, expired, disabled and deleted. */
+export function sessionRequired(): Problem {
+  return new Problem('session_required', 'No one is signed in with this request.');
+}
+
+/** Who is signed in, read afresh, so that a disabled or deleted user is nobody. */
+export async function viewerOf(req: Request, { users }: RouteServices): Promise<User | undefined> {
+  const signIn = signInOf(req);
+  return signIn && users.findActive(signIn.userId);
+}
+
+/** As `viewerOf`. @throws {Problem} `session_required` */
+export async function requiredViewer(req: Request, services: RouteServices): Promise<User> {
+  const viewer = await viewerOf(req, services);
+  if (viewer === undefined) throw sessionRequired();
+  return viewer;
+}
+
+/** What the world may know of a user, in answers to that user. */
+export function publicUser({ id, username, name, email, roles }: User) {
+  return { id, username, name, email, roles };
+}
+
+/** Sets the JWT as a cookie too, where the set-up wants that. It ends with the token. */
+export function setTokenCookie(res: Response, site: Site, jwt: string, expiresIn: number): void {
+  if (site.tokenCookie === undefined) return;
+  res.cookie(site.tokenCookie, jwt, { ...cookieAttributes(site), maxAge: expiresIn * 1000 });
+}
+
+/** What the session's cookie and the token's have in common. */
+export function cookieAttributes(site: Site) {
+  return { httpOnly: true, secure: site.secure, sameSite: 'lax', path: '/' } as const;
+}

@@ -1,0 +1,105 @@
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import {
+  CompiledQuery,
+  SqliteAdapter,
+  SqliteDialect,
+  SqliteDriver,
+  type DatabaseConnection,
+  type SqliteDatabase,
+} from 'kysely';
+import { explained } from './sqlite-errors.ts';
+
+/**
+ * `node:sqlite` for Kysely, each statement prepared once. Kysely compiles the same query to the same text,
+ * so the cache stays as small as the number of queries in the code.
+ */
+export class SqliteConnection implements SqliteDatabase {
+  readonly #database: DatabaseSync;
+  readonly #statements = new Map<string, StatementSync>();
+
+  /** @throws {StorageError} when the file cannot be opened as a database. */
+  constructor(file: string, busyTimeout: number) {
+    this.#database = explained(() => new DatabaseSync(file, { timeout: busyTimeout }));
+  }
+
+  /** For pragmas at start. */
+  exec(sql: string): void {
+    explained(() => this.#database.exec(sql));
+  }
+
+  prepare(sql: string) {
+    const statement = this.statement(sql);
+    return {
+      reader: statement.columns().length > 0,
+      all: (parameters: readonly unknown[]) =>
+        explained(() => statement.all(...parameters.map(sqlValue))),
+      run: (parameters: readonly unknown[]) =>
+        explained(() => statement.run(...parameters.map(sqlValue))),
+      iterate: (parameters: readonly unknown[]) =>
+        explained(() => statement.iterate(...parameters.map(sqlValue))),
+    };
+  }
+
+  statement(sql: string): StatementSync {
+    let statement = this.#statements.get(sql);
+    if (statement === undefined) {
+      statement = explained(() => this.#database.prepare(sql));
+      this.#statements.set(sql, statement);
+    }
+    return statement;
+  }
+
+  /** See `Database.prepareFirst`. Kysely's types vouch for the shape of the row, as they do for its own queries. */
+  prepareFirst<Row>(sql: string): (parameters: readonly string[]) => Promise<Row | undefined> {
+    const statement = this.statement(sql);
+    return async (parameters) => explained(() => statement.get(...parameters)) as Row | undefined;
+  }
+
+  close(): void {
+    this.#statements.clear();
+    if (this.#database.isOpen) this.#database.close();
+  }
+}
+
+function sqlValue(value: unknown): SQLInputValue {
+  switch (typeof value) {
+    case 'string':
+    case 'number':
+    case 'bigint':
+      return value;
+    default:
+      if (value === null || value instanceof Uint8Array) return value;
+      throw new TypeError(`SQLite cannot store a value of type ${typeof value}`);
+  }
+}
+
+/** Takes the write lock when a transaction begins, so that two processes queue up instead of failing half way. */
+class ImmediateDriver extends SqliteDriver {
+  override async beginTransaction(connection: DatabaseConnection): Promise<void> {
+    await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+}
+
+class TransactionalAdapter extends SqliteAdapter {
+  /** SQLite rolls back `CREATE TABLE` like everything else: a migration is done whole or not at all. */
+  override get supportsTransactionalDdl(): boolean {
+    return true;
+  }
+}
+
+export class NodeSqliteDialect extends SqliteDialect {
+  readonly #connection: SqliteConnection;
+
+  constructor(connection: SqliteConnection) {
+    super({ database: connection });
+    this.#connection = connection;
+  }
+
+  override createDriver() {
+    return new ImmediateDriver({ database: this.#connection });
+  }
+
+  override createAdapter() {
+    return new TransactionalAdapter();
+  }
+}

@@ -1,0 +1,82 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { Writable } from 'node:stream';
+import pino from 'pino';
+import { createApp } from '../../app.ts';
+import { createServices, createWebServices, type WebServices } from '../../config/services.ts';
+import { loadSettings } from '../../config/settings.ts';
+import { Client } from './client.ts';
+import { TestClock } from './clock.ts';
+import { temporaryDirectory } from './directory.ts';
+
+/** The service as it is, listening on a free port of 127.0.0.1, with a database of its own and a clock to move. */
+export interface TestApp extends AsyncDisposable {
+  /** `http://127.0.0.1:<port>`, without a slash at the end. */
+  readonly url: string;
+  readonly server: Server;
+  readonly services: WebServices;
+  readonly clock: TestClock;
+  /** Everything that was logged so far, JSON lines. */
+  readonly logged: () => string;
+  /** A caller with a cookie jar of its own. */
+  client(): Client;
+}
+
+/**
+ * @param environment settings over those of `.env.test`, as strings
+ * @param directory where the database is; left out, a temporary one
+ */
+export async function startApp(
+  environment: Record<string, string> = {},
+  { clock = new TestClock() }: { clock?: TestClock } = {},
+): Promise<TestApp> {
+  const directory = temporaryDirectory();
+  const settings = loadSettings({
+    NODE_ENV: 'test',
+    DATABASE_URL: `sqlite:${directory.path}/test.db`,
+    ...environment,
+  });
+  const lines: string[] = [];
+  const log = pino({ level: 'debug' }, new Writable({ write: (chunk, _encoding, done) => (lines.push(String(chunk)), done()) }));
+  const services = await createWebServices(await createServices(settings, { clock, log }));
+  const server = createServer(createApp(services));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    url,
+    server,
+    services,
+    clock,
+    logged: () => lines.join(''),
+    client: () => new Client(url),
+    async [Symbol.asyncDispose]() {
+      await new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      });
+      await services[Symbol.asyncDispose]();
+      directory[Symbol.dispose]();
+    },
+  };
+}
+
+/** A password that the policy takes. */
+export const PASSWORD = 'a gull stole my umbrella';
+
+/** Adds a user with `PASSWORD`. */
+export async function addUser(
+  { services }: TestApp,
+  username: string,
+  more: { email?: string; name?: string; roles?: string[] } = {},
+) {
+  const passwordHash = await services.passwords.hash(PASSWORD);
+  return services.users.add({ username, passwordHash, ...more });
+}
+
+/** A client that is signed in through the bypass. */
+export async function signIn(app: TestApp, username: string): Promise<Client> {
+  const client = app.client();
+  const response = await client.get(`/auth/bypass?token=${encodeURIComponent(username)}`);
+  if (response.status !== 200) throw new Error(`bypass answered ${response.status}`);
+  return client;
+}

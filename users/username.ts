@@ -1,0 +1,53 @@
+/**
+ * What a name is looked up and kept unique by: compatibility-normalised (UAX #15, NFKC) and case-folded, so
+ * that `Ada`, `ADA` and a full-width `ａｄａ` are one user. Upper case first: `ß` and `SS` then meet as well.
+ * Folding can leave a text that normalises further, so it goes on until nothing changes.
+ */
+export function canonical(name: string): string {
+  let current = name;
+  for (;;) {
+    const next = current.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
+    if (next === current) return next;
+    current = next;
+  }
+}
+
+const USERNAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._'-]{0,63}$/u;
+
+/**
+ * What is wrong with a username, or `undefined`. An `@` is never allowed in it: a name that looks like
+ * somebody's e-mail address could otherwise be registered to catch their logins.
+ */
+export function usernameProblem(username: string): string | undefined {
+  if (!USERNAME.test(canonical(username)) || !USERNAME.test(username)) {
+    return "A username is 1 to 64 letters, digits, dots, dashes, underscores or apostrophes, and begins with a letter or digit.";
+  }
+  return undefined;
+}
+
+const EMAIL = /^[^\s@\p{Cc}\p{Cf}]{1,64}@[^\s@\p{Cc}\p{Cf}]{1,255}$/u;
+
+/** What is wrong with an e-mail address, or `undefined`. Only its shape: whether mail arrives is another question. */
+export function emailProblem(email: string): string | undefined {
+  return EMAIL.test(email) && email.length <= 254
+    ? undefined
+    : 'An e-mail address looks like name@example.org and has at most 254 characters.';
+}
+
+const NAME = /^[^\p{Cc}\p{Cf}]{1,128}$/u;
+
+/** What is wrong with a person's name for display, or `undefined`. */
+export function displayNameProblem(name: string): string | undefined {
+  return NAME.test(name) && name.trim() === name
+    ? undefined
+    : 'A name has 1 to 128 characters, without control characters and without blanks at its ends.';
+}
+
+const ROLE = /^[\p{L}\p{N}][\p{L}\p{N}_.:/-]{0,63}$/u;
+
+/** What is wrong with a role, or `undefined`. No comma in it: lists of roles are written with commas. */
+export function roleProblem(role: string): string | undefined {
+  return ROLE.test(role)
+    ? undefined
+    : `A role is 1 to 64 letters, digits or any of _ . : / -, and begins with a letter or digit; "${role}" is not.`;
+}
