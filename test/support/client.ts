@@ -16,7 +16,7 @@ export class Client {
     return other;
   }
 
-  async request(method: string, path: string, headers: Headers_ = {}, body?: BodyInit): Promise<Response> {
+  async request(method: string, path: string, headers: Headers_ = {}, body?: NonNullable<RequestInit['body']>): Promise<Response> {
     const response = await fetch(this.#url + path, {
       method,
       redirect: 'manual',
