@@ -52,7 +52,9 @@ function securityHeaders(site: Site): RequestHandler {
     strictTransportSecurity: site.secure,
     xFrameOptions: { action: 'deny' },
   })(response.req, response, () => undefined);
-  const headers = new Map(Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)]));
+  const headers = new Map(
+    Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)]),
+  );
   return (_req, res, next) => {
     res.setHeaders(headers);
     next();

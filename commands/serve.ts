@@ -23,7 +23,13 @@ export async function serve(settings: Settings): Promise<void> {
 function banner({ settings, log }: Services): void {
   const { publicUrl, host, port, mode, databaseUrl, jwt } = settings;
   log.info(
-    { mode, listening: `${host}:${port}`, database: databaseUrl, algorithm: jwt.algorithm, token: durationInWords(jwt.expiresIn) },
+    {
+      mode,
+      listening: `${host}:${port}`,
+      database: databaseUrl,
+      algorithm: jwt.algorithm,
+      token: durationInWords(jwt.expiresIn),
+    },
     `Coatcheck is ready at ${publicUrl}`,
   );
 }

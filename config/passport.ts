@@ -5,16 +5,18 @@ import type { Clock } from '../core/clock.ts';
 import { endOf, type SessionLifetime } from '../sessions/lifetime.ts';
 import type { Amr, SignIn } from '../sessions/session-store.ts';
 import type { PasswordHasher } from '../users/password.ts';
-import type { UserStore } from '../users/user-store.ts';
+import type { User, UserStore } from '../users/user-store.ts';
 import { localStrategy } from './strategies/local.ts';
+
+/** What a strategy answers: who it is, and how they proved it. */
+interface Identified {
+  readonly user: User;
+  readonly amr: Amr;
+}
 
 declare global {
   namespace Express {
-    /** What a strategy answers: who it is, and how they proved it. */
-    interface User {
-      readonly user: import('../users/user-store.ts').User;
-      readonly amr: Amr;
-    }
+    interface User extends Identified {}
   }
 }
 
@@ -32,17 +34,19 @@ export function createPassport(services: PassportServices): Passport {
   const { users, passwords, clock, lifetime } = services;
   const authenticator = new passport.Passport();
   authenticator.use(localStrategy(users, passwords));
-  authenticator.serializeUser<SignIn, Request>((req, { user, amr }, done) => {
-    const createdAt = clock.now();
-    done(null, {
-      publicId: randomUUID(),
-      userId: user.id,
-      amr,
-      createdAt,
-      expiresAt: endOf(lifetime, createdAt, createdAt).expiresAt,
-      address: req.ip ?? null,
-      userAgent: req.get('user-agent')?.slice(0, 512) ?? null,
-    });
-  });
+  authenticator.serializeUser(
+    (req: Request, { user, amr }, done: (error: null, signIn: SignIn) => void) => {
+      const createdAt = clock.now();
+      done(null, {
+        publicId: randomUUID(),
+        userId: user.id,
+        amr,
+        createdAt,
+        expiresAt: endOf(lifetime, createdAt, createdAt).expiresAt,
+        address: req.ip ?? null,
+        userAgent: req.get('user-agent')?.slice(0, 512) ?? null,
+      });
+    },
+  );
   return authenticator;
 }

@@ -46,5 +46,4 @@ function isRepetition(text: string): boolean {
 }
 
 /** How to make a good one, for the end of a message. */
-export const SECRET_ADVICE =
-  'make one with: node -p "crypto.randomBytes(64).toString(\'hex\')"';
+export const SECRET_ADVICE = 'make one with: node -p "crypto.randomBytes(64).toString(\'hex\')"';

@@ -14,6 +14,7 @@ import { PasswordHasher } from '../users/password.ts';
 import { sqlUserStore, type UserStore } from '../users/user-store.ts';
 import { createViews, type Views } from '../views/render.ts';
 import { createPassport, type Passport } from './passport.ts';
+import { requireToken } from './require-token.ts';
 import { isSecure, sessionCookieName, sessionOptions } from './session.ts';
 import type { Settings } from './settings.ts';
 import type { Bypass } from './strategies/bypass.ts';
@@ -61,7 +62,11 @@ export async function createServices(
     sessions: new SqlSessionStore(database, clock, settings.session),
     keyRing,
     issuer: createIssuer({ ...jwt, keyRing, clock }),
-    verifier: createVerifier({ issuer: jwt.issuer, keys: keyRing.verifying, now: () => clock.now() }),
+    verifier: createVerifier({
+      issuer: jwt.issuer,
+      keys: keyRing.verifying,
+      now: () => clock.now(),
+    }),
     [Symbol.asyncDispose]: () => database.close(),
   };
 }
@@ -77,6 +82,7 @@ export interface Readiness {
 /** What `createApp` needs on top: the session middleware, Passport, the pages, and facts about the site. */
 export interface WebServices extends Services {
   readonly session: RequestHandler;
+  readonly requireToken: RequestHandler;
   readonly passport: Passport;
   readonly bypass: Bypass | undefined;
   readonly passwordProblem: typeof passwordProblem;
@@ -102,6 +108,7 @@ export async function createWebServices(services: Services): Promise<WebServices
   return {
     ...services,
     session: session(sessionOptions(settings, sessions)),
+    requireToken: requireToken(services.verifier, settings.tokenCookie),
     passport,
     bypass: settings.bypass ? await loadBypass(services, passport) : undefined,
     passwordProblem,
@@ -139,7 +146,9 @@ function createReadiness({ database, log }: Services): Readiness {
 async function loadBypass({ users, log }: Services, passport: Passport): Promise<Bypass> {
   const code = await import('./strategies/bypass.ts').catch((cause: unknown) => {
     log.debug({ err: cause }, 'bypass could not be loaded');
-    throw new SettingsError(['BYPASS_AUTH must not be true here: this build does not contain the bypass']);
+    throw new SettingsError([
+      'BYPASS_AUTH must not be true here: this build does not contain the bypass',
+    ]);
   });
   return code.installBypass(passport, users, log);
 }

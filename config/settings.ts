@@ -64,7 +64,9 @@ const isOrigin = (text: string) => {
   const url = URL.parse(text);
   return url !== null && /^https?:$/.test(url.protocol) && url.origin === text.toLowerCase();
 };
-const originError = { error: 'must be an origin such as https://app.example.org, without a path or a slash at the end' };
+const originError = {
+  error: 'must be an origin such as https://app.example.org, without a path or a slash at the end',
+};
 const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]{1,64}$/;
 
 /** Every setting by its name in the environment, with what it must look like. */
@@ -80,7 +82,9 @@ export const schema = {
   PUBLIC_URL: z
     .string()
     .transform((text) => text.replace(/\/$/, ''))
-    .refine(isOrigin, { error: 'must be the address people use, such as https://login.example.org, without a path' })
+    .refine(isOrigin, {
+      error: 'must be the address people use, such as https://login.example.org, without a path',
+    })
     .optional(),
   SESSION_SECRET: nonEmptyList,
   JWT_SECRET_KEY: requiredSecret,
@@ -96,14 +100,19 @@ export const schema = {
   SESSION_LIFETIME: duration
     .refine((seconds) => seconds <= 31_536_000, { error: 'must be at most 365d' })
     .default(604_800),
-  TOKEN_COOKIE: z.string().regex(COOKIE_NAME, { error: 'must be a cookie name: letters, digits, - and _' }).optional(),
+  TOKEN_COOKIE: z
+    .string()
+    .regex(COOKIE_NAME, { error: 'must be a cookie name: letters, digits, - and _' })
+    .optional(),
   BYPASS_AUTH: oneOf(['true', 'false'])
     .transform((text) => text === 'true')
     .default(false),
   REGISTRATION: oneOf(['open', 'closed']).default('closed'),
   DATABASE_URL: z
     .string()
-    .regex(/^sqlite:(?!:memory:).+/, { error: 'must be sqlite:<path of a file>, such as sqlite:data/coatcheck.db' })
+    .regex(/^sqlite:(?!:memory:).+/, {
+      error: 'must be sqlite:<path of a file>, such as sqlite:data/coatcheck.db',
+    })
     .default('sqlite:data/coatcheck.db'),
   CORS_ORIGINS: nonEmptyList.pipe(z.array(z.string().refine(isOrigin, originError))).default([]),
   TRUST_PROXY: nonEmptyList
@@ -175,8 +184,13 @@ function checkTogether(values: Partial<Values>, report: Report): void {
 function checkSecrets(values: Partial<Values>, report: Report): void {
   const secrets: [Name, string][] = [
     ...(values.SESSION_SECRET ?? []).map((text): [Name, string] => ['SESSION_SECRET', text]),
-    ...(values.JWT_SECRET_KEY === undefined ? [] : [['JWT_SECRET_KEY', values.JWT_SECRET_KEY] as [Name, string]]),
-    ...(values.JWT_SECRET_KEY_PREVIOUS ?? []).map((text): [Name, string] => ['JWT_SECRET_KEY_PREVIOUS', text]),
+    ...(values.JWT_SECRET_KEY === undefined
+      ? []
+      : [['JWT_SECRET_KEY', values.JWT_SECRET_KEY] as [Name, string]]),
+    ...(values.JWT_SECRET_KEY_PREVIOUS ?? []).map((text): [Name, string] => [
+      'JWT_SECRET_KEY_PREVIOUS',
+      text,
+    ]),
   ];
   const owners = new Map<string, Name>();
   for (const [name, secret] of secrets) {
@@ -184,7 +198,10 @@ function checkSecrets(values: Partial<Values>, report: Report): void {
     if (problem !== undefined) report(name, `${problem}; ${SECRET_ADVICE}`);
     const owner = owners.get(secret);
     if (owner !== undefined) {
-      report(name, `has the same secret as ${owner === name ? 'another entry of it' : owner}: each must be one of its own; ${SECRET_ADVICE}`);
+      report(
+        name,
+        `has the same secret as ${owner === name ? 'another entry of it' : owner}: each must be one of its own; ${SECRET_ADVICE}`,
+      );
     }
     owners.set(secret, name);
   }
@@ -193,7 +210,10 @@ function checkSecrets(values: Partial<Values>, report: Report): void {
 function checkLifetimes(values: Partial<Values>, report: Report): void {
   const { SESSION_IDLE_TIMEOUT: idle, SESSION_LIFETIME: lifetime, JWT_EXPIRES_IN: token } = values;
   if (idle !== undefined && token !== undefined && idle <= token) {
-    report('SESSION_IDLE_TIMEOUT', 'must be longer than JWT_EXPIRES_IN: a session in use would end between two tokens');
+    report(
+      'SESSION_IDLE_TIMEOUT',
+      'must be longer than JWT_EXPIRES_IN: a session in use would end between two tokens',
+    );
   }
   if (idle !== undefined && lifetime !== undefined && lifetime < idle) {
     report('SESSION_LIFETIME', 'must not be shorter than SESSION_IDLE_TIMEOUT');
@@ -203,11 +223,17 @@ function checkLifetimes(values: Partial<Values>, report: Report): void {
 function checkAddresses(values: Partial<Values>, report: Report): void {
   const { NODE_ENV: mode, PUBLIC_URL: url, TLS_CERT_FILE: cert, TLS_KEY_FILE: key } = values;
   if ((cert === undefined) !== (key === undefined)) {
-    report(cert === undefined ? 'TLS_CERT_FILE' : 'TLS_KEY_FILE', 'is missing: TLS_CERT_FILE and TLS_KEY_FILE go together');
+    report(
+      cert === undefined ? 'TLS_CERT_FILE' : 'TLS_KEY_FILE',
+      'is missing: TLS_CERT_FILE and TLS_KEY_FILE go together',
+    );
   }
   const behindProxy = (values.TRUST_PROXY?.length ?? 0) > 0;
   if (url?.startsWith('https:') && cert === undefined && !behindProxy) {
-    report('PUBLIC_URL', 'says https, but nothing here serves it, so that no session cookie could be set: name the reverse proxy in TRUST_PROXY, or set TLS_CERT_FILE and TLS_KEY_FILE');
+    report(
+      'PUBLIC_URL',
+      'says https, but nothing here serves it, so that no session cookie could be set: name the reverse proxy in TRUST_PROXY, or set TLS_CERT_FILE and TLS_KEY_FILE',
+    );
   }
   if (url?.startsWith('http:') && cert !== undefined) {
     report('PUBLIC_URL', 'says http, but TLS_CERT_FILE makes this service answer https');
@@ -215,25 +241,40 @@ function checkAddresses(values: Partial<Values>, report: Report): void {
   if (mode === 'production' && url === undefined) {
     report('PUBLIC_URL', 'is required in production: the https address that people use');
   } else if (mode === 'production' && !url?.startsWith('https:')) {
-    report('PUBLIC_URL', 'must begin with https in production: passwords, cookies and tokens would travel in the open');
+    report(
+      'PUBLIC_URL',
+      'must begin with https in production: passwords, cookies and tokens would travel in the open',
+    );
   } else if (url?.startsWith('http:') && !isLocalhostName(new URL(url).hostname)) {
-    report('PUBLIC_URL', 'may be http for localhost only: browsers keep other cookies from crossing in the open');
+    report(
+      'PUBLIC_URL',
+      'may be http for localhost only: browsers keep other cookies from crossing in the open',
+    );
   }
 }
 
 function checkBypass(values: Partial<Values>, report: Report): void {
   if (values.BYPASS_AUTH !== true) return;
   if (values.NODE_ENV === 'production') {
-    report('BYPASS_AUTH', 'must not be true with NODE_ENV=production: it lets anyone sign in as anyone. Remove BYPASS_AUTH, or set NODE_ENV=development on a developer\'s machine');
+    report(
+      'BYPASS_AUTH',
+      "must not be true with NODE_ENV=production: it lets anyone sign in as anyone. Remove BYPASS_AUTH, or set NODE_ENV=development on a developer's machine",
+    );
   }
   if (values.HOST !== undefined && !isLocalhostName(values.HOST)) {
-    report('BYPASS_AUTH', 'needs HOST to be a loopback address such as 127.0.0.1: others could sign in as anyone');
+    report(
+      'BYPASS_AUTH',
+      'needs HOST to be a loopback address such as 127.0.0.1: others could sign in as anyone',
+    );
   }
   if (values.PUBLIC_URL !== undefined && !isLocalhostName(new URL(values.PUBLIC_URL).hostname)) {
     report('BYPASS_AUTH', 'needs PUBLIC_URL to be a localhost address');
   }
   if ((values.TRUST_PROXY?.length ?? 0) > 0) {
-    report('BYPASS_AUTH', 'must not be true with TRUST_PROXY: behind a proxy everybody seems to be on this machine');
+    report(
+      'BYPASS_AUTH',
+      'must not be true with TRUST_PROXY: behind a proxy everybody seems to be on this machine',
+    );
   }
 }
 
@@ -273,7 +314,8 @@ function isAddressOrRange(text: string): boolean {
   return (
     isIP(address) !== 0 &&
     rest.length === 0 &&
-    (prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) > 0 && Number(prefix) <= bits))
+    (prefix === undefined ||
+      (/^\d{1,3}$/.test(prefix) && Number(prefix) > 0 && Number(prefix) <= bits))
   );
 }
 

@@ -18,7 +18,10 @@ export function durationInWords(seconds: number): string {
     ['hour', 3600],
     ['minute', 60],
   ] as const;
-  const [name, size] = names.find(([, size]) => seconds >= size && seconds % size === 0) ?? ['second', 1];
+  const [name, size] = names.find(([, unit]) => seconds >= unit && seconds % unit === 0) ?? [
+    'second',
+    1,
+  ];
   const count = seconds / size;
   return `${count} ${name}${count === 1 ? '' : 's'}`;
 }

@@ -60,6 +60,15 @@ export class Problem extends Error {
   }
 }
 
+/** A token that was presented and is not accepted (RFC 6750, section 3.1). */
+export function invalidToken(detail: string): Problem {
+  const description = detail.replaceAll('"', "'");
+  const headers = {
+    'WWW-Authenticate': `Bearer error="invalid_token", error_description="${description}"`,
+  };
+  return new Problem('invalid_token', detail, { headers });
+}
+
 /** A store that is away, locked, full or damaged: 503 for a request, a clear sentence for an operator. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';

@@ -42,7 +42,8 @@ const NOT_IN_A_PATH = /[\p{Cc}\\]/u;
  * Browsers read `//host`, `/\host` and paths with tabs or line breaks in them as other sites.
  */
 export function localPath(value: unknown): string | undefined {
-  if (typeof value !== 'string' || value.length > 2048 || NOT_IN_A_PATH.test(value)) return undefined;
+  if (typeof value !== 'string' || value.length > 2048 || NOT_IN_A_PATH.test(value))
+    return undefined;
   if (!value.startsWith('/') || value.startsWith('//') || !value.isWellFormed()) return undefined;
   const here = 'http://this-origin.invalid';
   const url = URL.parse(value, here);
@@ -65,6 +66,7 @@ export function isLocalhostName(hostname: string): boolean {
 
 /** The host of a `Host` header, without its port; `undefined` where it is not one. */
 export function hostName(header: string | undefined): string | undefined {
-  if (header === undefined || !/^(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?$/i.test(header)) return undefined;
+  if (header === undefined || !/^(\[[0-9a-f:.]+\]|[\w.-]+)(:\d{1,5})?$/i.test(header))
+    return undefined;
   return header.replace(/:\d{1,5}$/, '');
 }

@@ -19,7 +19,8 @@ export function register({ users, passwords, passwordProblem }: RouteServices): 
   return async (req, _res, next) => {
     const { username, email, name, password } = parseBody(registration, req.body);
     const problem = passwordProblem(password, [username, email, name]);
-    if (problem !== undefined) throw new Problem('password_refused', problem, { field: 'password' });
+    if (problem !== undefined)
+      throw new Problem('password_refused', problem, { field: 'password' });
     const user = await users.add({
       username: username.trim(),
       email: email?.trim(),
@@ -47,8 +48,13 @@ export function changePassword(services: RouteServices): RequestHandler {
     if (!(await passwords.matches(current, change.current_password)) || current === null) {
       throw wrongPassword();
     }
-    const problem = services.passwordProblem(change.new_password, [user.username, user.email, user.name]);
-    if (problem !== undefined) throw new Problem('password_refused', problem, { field: 'new_password' });
+    const problem = services.passwordProblem(change.new_password, [
+      user.username,
+      user.email,
+      user.name,
+    ]);
+    if (problem !== undefined)
+      throw new Problem('password_refused', problem, { field: 'new_password' });
     const replacement = await passwords.hash(change.new_password);
     if (!(await users.replacePassword(user.id, current, replacement))) throw wrongPassword();
     await sessions.revokeByUser(user.id, signIn.publicId);
@@ -58,5 +64,7 @@ export function changePassword(services: RouteServices): RequestHandler {
 }
 
 function wrongPassword(): Problem {
-  return new Problem('wrong_password', 'The current password is not right. Nothing was changed.', { field: 'current_password' });
+  return new Problem('wrong_password', 'The current password is not right. Nothing was changed.', {
+    field: 'current_password',
+  });
 }

@@ -10,7 +10,12 @@ export const PASSWORD_LENGTH = 4096;
 const LIMIT = 16_384;
 
 const parseJson = express.json({ limit: LIMIT, inflate: false, verify: refuseBadJsonBytes });
-const parseForm = express.urlencoded({ limit: LIMIT, inflate: false, extended: false, verify: refuseBadFormBytes });
+const parseForm = express.urlencoded({
+  limit: LIMIT,
+  inflate: false,
+  extended: false,
+  verify: refuseBadFormBytes,
+});
 
 /** Reads a JSON or form body into `req.body`; any other content type is 415, and no body at all is `{}`. */
 export const readBody: RequestHandler = (req, res, next) => {
@@ -34,7 +39,10 @@ function hasBody({ headers }: Request): boolean {
 }
 
 function unsupported(): Problem {
-  return new Problem('unsupported_media_type', 'Send application/json or application/x-www-form-urlencoded.');
+  return new Problem(
+    'unsupported_media_type',
+    'Send application/json or application/x-www-form-urlencoded.',
+  );
 }
 
 function refuseBadJsonBytes(_req: unknown, _res: unknown, bytes: Buffer): void {
@@ -96,7 +104,10 @@ export function text(maximum: number) {
 
 /** A form sends an empty field for one that was left out. */
 export function optionalText(maximum: number) {
-  return z.preprocess((value) => (value === '' || value === null ? undefined : value), text(maximum).optional());
+  return z.preprocess(
+    (value) => (value === '' || value === null ? undefined : value),
+    text(maximum).optional(),
+  );
 }
 
 /**
@@ -117,7 +128,12 @@ export function parseBody<T>(schema: z.ZodType<T>, body: unknown): T {
 
 function inWords(issue: z.core.$ZodIssue): string {
   if (issue.code === 'unrecognized_keys') {
-    return `not a field here: ${issue.keys.slice(0, 5).map((key) => key.slice(0, 40)).join(', ')}`;
+    return `not a field here: ${issue.keys
+      .slice(0, 5)
+      .map((key) => key.slice(0, 40))
+      .join(', ')}`;
   }
-  return issue.path.length === 0 ? 'the body must be an object' : `${issue.path.join('.')} ${issue.message}`;
+  return issue.path.length === 0
+    ? 'the body must be an object'
+    : `${issue.path.join('.')} ${issue.message}`;
 }

@@ -11,7 +11,8 @@ import { noStore } from './steps.ts';
 
 /** Development only: `?token=<username>` signs that user in; without it, a page to choose one. */
 export function bypassEndpoint(router: Router, services: RouteServices, bypass: BypassLike): void {
-  const allowed: RequestHandler = (req, _res, next) => next(bypass.allows(req) ? undefined : nothing());
+  const allowed: RequestHandler = (req, _res, next) =>
+    next(bypass.allows(req) ? undefined : nothing());
   endpoint(router, '/auth/bypass', {
     get: [
       noStore,
@@ -28,7 +29,10 @@ export function bypassEndpoint(router: Router, services: RouteServices, bypass: 
 
 /** To whoever may not use it, the bypass does not exist. */
 function nothing(): Problem {
-  return new Problem('not_found', 'Check the address: upper and lower case and a slash at the end count.');
+  return new Problem(
+    'not_found',
+    'Check the address: upper and lower case and a slash at the end count.',
+  );
 }
 
 const query = z.object({ token: text(254) });

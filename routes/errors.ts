@@ -6,7 +6,12 @@ import type { RouteServices } from './services.ts';
 
 /** Whatever no route took. */
 export const nothingHere: RequestHandler = (_req, _res, next) => {
-  next(new Problem('not_found', 'Check the address: upper and lower case and a slash at the end count.'));
+  next(
+    new Problem(
+      'not_found',
+      'Check the address: upper and lower case and a slash at the end count.',
+    ),
+  );
 };
 
 /** The only place that turns an error into an answer: problem details (RFC 9457), or a page for a browser. */
@@ -42,7 +47,11 @@ function clearFor(res: Response, problem: Problem): void {
 export function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof StorageError) {
-    return new Problem('unavailable', 'The service cannot reach its data. Please try again in a few seconds.', { cause: error });
+    return new Problem(
+      'unavailable',
+      'The service cannot reach its data. Please try again in a few seconds.',
+      { cause: error },
+    );
   }
   switch (statusOf(error)) {
     case 400:
@@ -52,7 +61,11 @@ export function asProblem(error: unknown): Problem {
     case 415:
       return new Problem('unsupported_media_type', 'Send UTF-8, not compressed.', { cause: error });
     default:
-      return new Problem('internal_error', 'The error has been noted under the id of this request.', { cause: error });
+      return new Problem(
+        'internal_error',
+        'The error has been noted under the id of this request.',
+        { cause: error },
+      );
   }
 }
 
@@ -63,7 +76,9 @@ function statusOf(error: unknown): unknown {
 
 function badRequestDetail(error: unknown): string {
   const type = error instanceof Error && 'type' in error ? error.type : undefined;
-  return type === 'entity.parse.failed' ? 'The body is not valid JSON.' : 'The request cannot be read.';
+  return type === 'entity.parse.failed'
+    ? 'The body is not valid JSON.'
+    : 'The request cannot be read.';
 }
 
 /** An error without the fields that libraries hang on it, such as the body with the password in it. */

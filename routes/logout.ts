@@ -1,3 +1,4 @@
+import { promisify } from 'node:util';
 import type { Request, RequestHandler, Response } from 'express';
 import { seeOther, wantsPage } from '../core/http.ts';
 import { isForm } from './body.ts';
@@ -10,7 +11,8 @@ import { isOwnNavigation, signInOf, cookieAttributes } from './steps.ts';
 export function logout(services: RouteServices): RequestHandler {
   return async (req, res) => {
     await endSession(req, res, services);
-    if (isForm(req) || wantsPage(req.headers.accept)) return seeOther(res, returnTo(req) ?? '/login');
+    if (isForm(req) || wantsPage(req.headers.accept))
+      return seeOther(res, returnTo(req) ?? '/login');
     res.writeHead(204).end();
   };
 }
@@ -29,15 +31,17 @@ export function logoutByNavigation(services: RouteServices): RequestHandler {
 }
 
 function isScript({ headers }: Request): boolean {
-  return headers['sec-fetch-site'] === undefined && !wantsPage(headers.accept) && headers.origin === undefined;
+  return (
+    headers['sec-fetch-site'] === undefined &&
+    !wantsPage(headers.accept) &&
+    headers.origin === undefined
+  );
 }
 
 /** Forgets the session and everything that was set with it; nothing anonymous takes its place. */
 async function endSession(req: Request, res: Response, { site }: RouteServices): Promise<void> {
   if (signInOf(req)) {
-    await new Promise<void>((resolve, reject) => {
-      req.session.destroy((error: unknown) => (error ? reject(error) : resolve()));
-    });
+    await promisify(req.session.destroy.bind(req.session))();
   }
   const attributes = cookieAttributes(site);
   res.clearCookie(site.sessionCookie, attributes);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { monotonic } from '../core/clock.ts';
 import type { RouteServices } from './services.ts';
 
@@ -16,11 +16,10 @@ export function logRequests({ log, readiness }: RouteServices): RequestHandler {
     const began = monotonic();
     if (readiness.draining) res.setHeader('Connection', 'close');
     res.once('close', () => {
-      const route: unknown = req.route?.path;
       const line = {
         request: req.id,
         method: req.method,
-        route: typeof route === 'string' ? route : 'none',
+        route: routeOf(req),
         status: res.statusCode,
         ms: Math.round((monotonic() - began) * 10) / 10,
         ...(res.writableFinished ? {} : { aborted: true }),
@@ -30,4 +29,11 @@ export function logRequests({ log, readiness }: RouteServices): RequestHandler {
     });
     next();
   };
+}
+
+/** The path that a route was registered with. */
+function routeOf({ route }: Request): string {
+  const registered: unknown = route;
+  const known = typeof registered === 'object' && registered !== null && 'path' in registered;
+  return known ? String(registered.path) : 'none';
 }

@@ -12,14 +12,18 @@ export interface RouteServices {
   readonly log: Logger;
   readonly users: UserStore;
   readonly passwords: PasswordHasher;
-  readonly passwordProblem: (password: string, own: readonly (string | null | undefined)[]) => string | undefined;
+  readonly passwordProblem: (
+    password: string,
+    own: readonly (string | null | undefined)[],
+  ) => string | undefined;
   readonly sessions: SessionStore;
   readonly issuer: Issuer;
-  readonly verifier: TokenVerifier;
   readonly readiness: Readiness;
   readonly views: PageRenderer;
   /** express-session, for the routes that need it and no others. */
   readonly session: RequestHandler;
+  /** Lets only requests with a good token through, and sets `req.token`. */
+  readonly requireToken: RequestHandler;
   readonly passport: PassportLike;
   readonly bypass: BypassLike | undefined;
   readonly site: Site;
@@ -40,10 +44,6 @@ export interface Site {
   readonly trustProxy: readonly string[];
   /** Seconds. */
   readonly idleTimeout: number;
-}
-
-export interface TokenVerifier {
-  verify(jwt: string): Promise<{ readonly sub: string; readonly sid: string }>;
 }
 
 export interface Readiness {

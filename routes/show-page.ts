@@ -78,7 +78,11 @@ export async function showPage(
     problem: problem ? forForm(problem) : null,
     ...(await content(services, req, viewer)),
   };
-  sendHtml(res, problem?.status ?? 200, services.views.render(page, pageData(services, viewer, data)));
+  sendHtml(
+    res,
+    problem?.status ?? 200,
+    services.views.render(page, pageData(services, viewer, data)),
+  );
 }
 
 /** `field`: the one to blame; null for none of them; left out for all together. */

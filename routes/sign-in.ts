@@ -7,7 +7,7 @@ import type { RouteServices } from './services.ts';
 import { publicUser, requiredSignIn, requiredViewer, setTokenCookie } from './steps.ts';
 
 const credentials = z.strictObject({
-  username: text(320),
+  username: z.preprocess(trimmed, text(320)),
   password: text(PASSWORD_LENGTH),
   returnTo: optionalText(2048),
 });
@@ -17,11 +17,14 @@ const credentials = z.strictObject({
  * query string too, and numbers, and whatever else is there.
  */
 export const onlyCredentials: RequestHandler = (req, _res, next) => {
-  const body = parseBody(credentials, req.body);
-  req.body = { ...body, username: body.username.trim() };
-  if (req.body.username === '') throw new Problem('invalid_request', 'username is empty.', { field: 'username' });
+  req.body = parseBody(credentials, req.body);
   next();
 };
+
+/** Phones like to put a blank behind a name. */
+function trimmed(value: unknown): unknown {
+  return typeof value === 'string' ? value.trim() : value;
+}
 
 /**
  * Passport's strategy decides who this is; then the session gets a new id, and whatever the old one was is gone.
@@ -40,14 +43,20 @@ export function signInWith(services: RouteServices, strategy: string): RequestHa
 
 /** One sentence for unknown, wrong and disabled. */
 function wrongCredentials(): Problem {
-  return new Problem('invalid_credentials', 'There is no user with that name and password who may sign in.');
+  return new Problem(
+    'invalid_credentials',
+    'There is no user with that name and password who may sign in.',
+  );
 }
 
 /** A cookie marked Secure is not set over plain http: better to say so than to keep a session nobody can use. */
 export function refuseInsecure({ site }: RouteServices): RequestHandler {
   return (req, _res, next) => {
     if (!site.secure || req.secure) return next();
-    throw new Problem('https_required', `Sign in at ${site.publicUrl}. If that is where you are, the reverse proxy does not say so: check TRUST_PROXY and X-Forwarded-Proto.`);
+    throw new Problem(
+      'https_required',
+      `Sign in at ${site.publicUrl}. If that is where you are, the reverse proxy does not say so: check TRUST_PROXY and X-Forwarded-Proto.`,
+    );
   };
 }
 
@@ -73,6 +82,7 @@ export function answerSignIn(services: RouteServices, status: 200 | 201): Reques
 /** Where the browser wants to go on: from the form, or from the query of a GET. */
 export function returnTo(req: Request): string | undefined {
   const body: unknown = req.body;
-  if (typeof body === 'object' && body !== null && 'returnTo' in body) return localPath(body.returnTo);
+  if (typeof body === 'object' && body !== null && 'returnTo' in body)
+    return localPath(body.returnTo);
   return localPath(req.query['returnTo']);
 }

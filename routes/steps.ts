@@ -19,7 +19,10 @@ export function refuseCrossSite(site: Site): RequestHandler {
   const trusted = new Set(site.corsOrigins);
   return (req, _res, next) => {
     if (isCrossSite(req, site, trusted)) {
-      throw new Problem('cross_site_request', 'Another site sent this request. If it is an app of yours, list its origin in CORS_ORIGINS.');
+      throw new Problem(
+        'cross_site_request',
+        'Another site sent this request. If it is an app of yours, list its origin in CORS_ORIGINS.',
+      );
     }
     next();
   };

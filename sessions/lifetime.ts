@@ -12,7 +12,11 @@ export interface SessionEnd {
   readonly expiresAt: number;
 }
 
-export function endOf(lifetime: SessionLifetime, createdAt: number, lastSeenAt: number): SessionEnd {
+export function endOf(
+  lifetime: SessionLifetime,
+  createdAt: number,
+  lastSeenAt: number,
+): SessionEnd {
   const expiresAt = createdAt + lifetime.lifetime * 1000;
   return {
     idleExpiresAt: Math.min(lastSeenAt + lifetime.idleTimeout * 1000, expiresAt),

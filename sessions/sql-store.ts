@@ -45,7 +45,8 @@ export class SqlSessionStore extends Store implements SessionStore {
     if (row === undefined || now >= row.idle_expires_at || now >= row.expires_at) return null;
     const signIn = signInOf(row);
     this.#stored.set(signIn, row.last_seen_at);
-    const session: SessionData = JSON.parse(row.data);
+    const session: unknown = JSON.parse(row.data);
+    if (!isSessionData(session)) throw new TypeError('a session in the database is damaged');
     session.passport = { user: signIn };
     return session;
   }
@@ -78,7 +79,10 @@ export class SqlSessionStore extends Store implements SessionStore {
     const signIn = session.passport?.user;
     const now = this.#clock.now();
     const lastSeen = signIn && this.#stored.get(signIn);
-    if (signIn === undefined || (lastSeen !== undefined && now - lastSeen < this.#lastSeenInterval)) {
+    if (
+      signIn === undefined ||
+      (lastSeen !== undefined && now - lastSeen < this.#lastSeenInterval)
+    ) {
       callback?.();
       return;
     }
@@ -142,7 +146,10 @@ function dataOf({ passport: _, ...rest }: SessionData): string {
   return JSON.stringify(rest);
 }
 
-function rowOf(id: string, signIn: SignIn): Omit<Insertable<SessionsTable>, 'data' | 'last_seen_at' | 'idle_expires_at'> {
+function rowOf(
+  id: string,
+  signIn: SignIn,
+): Omit<Insertable<SessionsTable>, 'data' | 'last_seen_at' | 'idle_expires_at'> {
   return {
     id_hash: idHash(id),
     public_id: signIn.publicId,
@@ -173,4 +180,8 @@ function settle(work: Promise<unknown>, callback?: (error?: unknown) => void): v
     () => callback?.(),
     (error: unknown) => callback?.(error),
   );
+}
+
+function isSessionData(value: unknown): value is SessionData {
+  return typeof value === 'object' && value !== null && 'cookie' in value;
 }

@@ -14,7 +14,9 @@ export interface Database {
    * A query that runs at every exchange: compiled and prepared once, run with new parameters in the
    * order of its placeholders. Answers the first row.
    */
-  prepareFirst<Row>(query: CompiledQuery<Row>): (parameters: readonly string[]) => Promise<Row | undefined>;
+  prepareFirst<Row>(
+    query: CompiledQuery<Row>,
+  ): (parameters: readonly string[]) => Promise<Row | undefined>;
   /** @throws {StorageError} when the database does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -48,7 +50,9 @@ function openSqlite(file: string): Database {
     closeSync(openSync(file, 'a', 0o600)); // the file holds password hashes: for this user alone
     connection = new SqliteConnection(file, BUSY_TIMEOUT);
     // FULL: what was answered as done is on the disk, also after a power cut.
-    connection.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;');
+    connection.exec(
+      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;',
+    );
   } catch (error) {
     connection?.close();
     throw named(error, file);
@@ -73,13 +77,19 @@ function sqliteDatabase(connection: SqliteConnection): Database {
 
 async function migrate(kysely: Kysely<Schema>): Promise<void> {
   const { error } = await kysely.transaction().execute((db) =>
-    new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } }).migrateToLatest(),
+    new Migrator({
+      db,
+      provider: { getMigrations: () => Promise.resolve(migrations) },
+    }).migrateToLatest(),
   );
-  if (error === undefined) return;
-  if (error instanceof Error && error.message.startsWith('corrupted migrations')) {
-    throw new StorageError('The database was made by another version of Coatcheck: run that one, or a newer one.', {
-      cause: error,
-    });
+  if (!(error instanceof Error)) return;
+  if (error.message.startsWith('corrupted migrations')) {
+    throw new StorageError(
+      'The database was made by another version of Coatcheck: run that one, or a newer one.',
+      {
+        cause: error,
+      },
+    );
   }
   throw error;
 }

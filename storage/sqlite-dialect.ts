@@ -52,6 +52,7 @@ export class SqliteConnection implements SqliteDatabase {
   /** See `Database.prepareFirst`. Kysely's types vouch for the shape of the row, as they do for its own queries. */
   prepareFirst<Row>(sql: string): (parameters: readonly string[]) => Promise<Row | undefined> {
     const statement = this.statement(sql);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a query answers, only its text knows
     return async (parameters) => explained(() => statement.get(...parameters)) as Row | undefined;
   }
 

@@ -2,7 +2,13 @@ import { randomUUID } from 'node:crypto';
 import jsonwebtoken from 'jsonwebtoken';
 import { type Clock, numericDate } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
-import { type Claims, type TokenSession, type TokenUser, type UserClaim, userClaims } from './claims.ts';
+import {
+  type Claims,
+  type TokenSession,
+  type TokenUser,
+  type UserClaim,
+  userClaims,
+} from './claims.ts';
 import type { KeyRing } from './key-ring.ts';
 
 export interface IssuerOptions {
@@ -59,7 +65,8 @@ export function createIssuer(options: IssuerOptions): Issuer {
     issue(user, session, audience) {
       const iat = numericDate(clock.now());
       const exp = Math.min(iat + expiresIn, numericDate(session.expiresAt));
-      if (exp <= iat) throw new Problem('session_required', 'Your session has ended. Please sign in again.');
+      if (exp <= iat)
+        throw new Problem('session_required', 'Your session has ended. Please sign in again.');
       const claims: Claims = {
         iss: issuer,
         sub: user.id,

@@ -36,5 +36,8 @@ export function hmacKeyRing(
 
 /** Names a secret without telling anything about it: a keyed hash, where a plain one could be searched. */
 function hmacKid(algorithm: HmacAlgorithm, secret: string): string {
-  return createHmac('sha256', secret).update(`coatcheck kid ${algorithm}`).digest('base64url').slice(0, 16);
+  return createHmac('sha256', secret)
+    .update(`coatcheck kid ${algorithm}`)
+    .digest('base64url')
+    .slice(0, 16);
 }

@@ -17,7 +17,7 @@ export function passwordProblem(
   own: readonly (string | null | undefined)[],
 ): string | undefined {
   const normalized = password.normalize('NFC');
-  const length = [...normalized].length;
+  const length = Array.from(normalized).length;
   if (length < PASSWORD_MINIMUM) {
     return `A password has at least ${PASSWORD_MINIMUM} characters; ${PASSWORD_RECOMMENDED} or more are recommended.`;
   }

@@ -79,7 +79,10 @@ class Slots {
       return undefined;
     }
     if (this.#waiting.length >= this.#queueLimit) {
-      throw new Problem('overloaded', 'Too many people are signing in at this moment. Please try again in a few seconds.');
+      throw new Problem(
+        'overloaded',
+        'Too many people are signing in at this moment. Please try again in a few seconds.',
+      );
     }
     return new Promise((resolve) => this.#waiting.push(resolve));
   }

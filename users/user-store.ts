@@ -4,7 +4,13 @@ import type { Clock } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
 import type { Database } from '../storage/database.ts';
 import type { UsersTable } from '../storage/schema.ts';
-import { canonical, displayNameProblem, emailProblem, roleProblem, usernameProblem } from './username.ts';
+import {
+  canonical,
+  displayNameProblem,
+  emailProblem,
+  roleProblem,
+  usernameProblem,
+} from './username.ts';
 
 /** A user as the rest of the service knows them. The password hash stays in this room. */
 export interface User {
@@ -148,7 +154,10 @@ export function sqlUserStore(database: Database, clock: Clock): UserStore {
     setDisabled: (id, disabled) => change(id, { disabled_at: disabled ? clock.now() : null }),
 
     async remove(id) {
-      const { numDeletedRows } = await db.deleteFrom('users').where('id', '=', id).executeTakeFirst();
+      const { numDeletedRows } = await db
+        .deleteFrom('users')
+        .where('id', '=', id)
+        .executeTakeFirst();
       return numDeletedRows > 0n;
     },
   };

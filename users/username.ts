@@ -20,7 +20,7 @@ const USERNAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._'-]{0,63}$/u;
  */
 export function usernameProblem(username: string): string | undefined {
   if (!USERNAME.test(canonical(username)) || !USERNAME.test(username)) {
-    return "A username is 1 to 64 letters, digits, dots, dashes, underscores or apostrophes, and begins with a letter or digit.";
+    return 'A username is 1 to 64 letters, digits, dots, dashes, underscores or apostrophes, and begins with a letter or digit.';
   }
   return undefined;
 }

@@ -25,7 +25,10 @@ export function createViews(): Views {
   return {
     assets: [stylesheet, icon],
     render: (template, data) =>
-      eta.render(`./${template}`, { ...data, assets: { stylesheet: stylesheet.href, icon: icon.href } }),
+      eta.render(`./${template}`, {
+        ...data,
+        assets: { stylesheet: stylesheet.href, icon: icon.href },
+      }),
   };
 }
 

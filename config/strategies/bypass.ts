@@ -32,14 +32,19 @@ export interface Bypass {
 export function installBypass(passport: Passport, users: UserStore, log: Logger): Bypass {
   let proxySeen = false;
   passport.use(new BypassStrategy(users, log));
-  log.warn('BYPASS_AUTH is on: anyone on this machine can sign in as anyone through /auth/bypass. Never use this data or these secrets elsewhere.');
+  log.warn(
+    'BYPASS_AUTH is on: anyone on this machine can sign in as anyone through /auth/bypass. Never use this data or these secrets elsewhere.',
+  );
 
   return {
     watch(req, res, next) {
       const evidence = proxySeen ? undefined : proxyEvidence(req);
       if (evidence !== undefined) {
         proxySeen = true;
-        log.error({ evidence }, 'bypass is off until restart: a request came through a proxy or under another name than localhost');
+        log.error(
+          { evidence },
+          'bypass is off until restart: a request came through a proxy or under another name than localhost',
+        );
       }
       if (!proxySeen) res.setHeader('Coatcheck-Bypass', 'on');
       next();
@@ -62,7 +67,7 @@ function isCrossSite(req: Request): boolean {
   const site = req.headers['sec-fetch-site'];
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
   const { origin, host } = req.headers;
-  return origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`;
+  return origin !== undefined && URL.parse(origin)?.host !== host;
 }
 
 /** No private fields: Passport works with an object made from the strategy, which would not have them. */

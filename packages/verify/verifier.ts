@@ -1,5 +1,6 @@
 import type { KeyObject } from 'node:crypto';
 import { errors, type JWTPayload, jwtVerify, type JWTVerifyOptions } from 'jose';
+import { systemNow } from './clock.ts';
 import { type Token, TokenError } from './token.ts';
 
 /** A key that may have signed tokens, with the only algorithm it is good for. */
@@ -51,7 +52,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
   if (options.audience === '') throw new TypeError('audience must not be empty');
   if (options.keys.length === 0) throw new TypeError('keys must not be empty');
   const keys = new Map(options.keys.map((key) => [key.kid, key]));
-  const { now = Date.now, clockTolerance = 5 } = options;
+  const { now = systemNow, clockTolerance = 5 } = options;
 
   return {
     async verify(jwt) {
@@ -112,7 +113,10 @@ function trustedKey(
 ): TrustedKey {
   const trusted = typeof parameters['kid'] === 'string' ? keys.get(parameters['kid']) : undefined;
   if (trusted === undefined) {
-    throw new TokenError('unknown_key', 'The token was signed with a key that is not trusted here.');
+    throw new TokenError(
+      'unknown_key',
+      'The token was signed with a key that is not trusted here.',
+    );
   }
   if (parameters['alg'] !== trusted.algorithm) {
     throw new TokenError('wrong_algorithm', "The token's algorithm is not the one of its key.");
@@ -142,7 +146,9 @@ function tokenError(error: unknown): unknown {
   }
   if (error instanceof errors.JWTClaimValidationFailed) return claimError(error);
   if (error instanceof errors.JWSSignatureVerificationFailed) {
-    return new TokenError('bad_signature', 'The signature of the token is not right.', { cause: error });
+    return new TokenError('bad_signature', 'The signature of the token is not right.', {
+      cause: error,
+    });
   }
   if (error instanceof errors.JOSEError) {
     return new TokenError('malformed', 'The token cannot be read.', { cause: error });
@@ -153,9 +159,12 @@ function tokenError(error: unknown): unknown {
 function claimError(error: errors.JWTClaimValidationFailed): TokenError {
   const { claim, reason } = error;
   const cause = { cause: error };
-  if (reason === 'missing') return new TokenError('claim_missing', `The token has no "${claim}".`, cause);
-  if (claim === 'iss') return new TokenError('wrong_issuer', 'The token comes from another issuer.', cause);
-  if (claim === 'aud') return new TokenError('wrong_audience', 'The token is meant for another audience.', cause);
+  if (reason === 'missing')
+    return new TokenError('claim_missing', `The token has no "${claim}".`, cause);
+  if (claim === 'iss')
+    return new TokenError('wrong_issuer', 'The token comes from another issuer.', cause);
+  if (claim === 'aud')
+    return new TokenError('wrong_audience', 'The token is meant for another audience.', cause);
   if (claim === 'nbf') return new TokenError('not_yet_valid', 'The token is not valid yet.', cause);
   return new TokenError('malformed', `The token's "${claim}" is not right.`, cause);
 }

@@ -1,6 +1,5 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Writable } from 'node:stream';
 import pino from 'pino';
 import { createApp } from '../../app.ts';
 import { createServices, createWebServices, type WebServices } from '../../config/services.ts';
@@ -37,7 +36,7 @@ export async function startApp(
     ...environment,
   });
   const lines: string[] = [];
-  const log = pino({ level: 'debug' }, new Writable({ write: (chunk, _encoding, done) => (lines.push(String(chunk)), done()) }));
+  const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
   const services = await createWebServices(await createServices(settings, { clock, log }));
   const server = createServer(createApp(services));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -16,7 +16,12 @@ export class Client {
     return other;
   }
 
-  async request(method: string, path: string, headers: Headers_ = {}, body?: NonNullable<RequestInit['body']>): Promise<Response> {
+  async request(
+    method: string,
+    path: string,
+    headers: Headers_ = {},
+    body?: NonNullable<RequestInit['body']>,
+  ): Promise<Response> {
     const response = await fetch(this.#url + path, {
       method,
       redirect: 'manual',
@@ -40,7 +45,11 @@ export class Client {
 
   /** Posts a form as a browser does from a page of this service. */
   submit(path: string, fields: Record<string, string>, headers: Headers_ = {}): Promise<Response> {
-    const browser = { Accept: 'text/html', 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'navigate' };
+    const browser = {
+      Accept: 'text/html',
+      'Sec-Fetch-Site': 'same-origin',
+      'Sec-Fetch-Mode': 'navigate',
+    };
     return this.request('POST', path, { ...browser, ...headers }, new URLSearchParams(fields));
   }
 
@@ -52,7 +61,12 @@ export class Client {
   async token(path = '/auth/token'): Promise<string> {
     const response = await this.get(path);
     const body: unknown = await response.json();
-    if (typeof body === 'object' && body !== null && 'token' in body && typeof body.token === 'string') {
+    if (
+      typeof body === 'object' &&
+      body !== null &&
+      'token' in body &&
+      typeof body.token === 'string'
+    ) {
       return body.token;
     }
     throw new Error(`${path} answered ${response.status}`);
