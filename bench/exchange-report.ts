@@ -27,8 +27,8 @@ export function exchangeFindings(results: Results, options: BenchOptions): Findi
   const aims = judge(results);
   const { sessions, rounds, seconds, connections } = options;
   const heading =
-    `One exchange, ${sessions} sessions, ${connections} connections; ` +
-    `medians of ${rounds} rounds of ${seconds} s each`;
+    `One exchange: ${sessions} sessions, ${connections} in flight, ` +
+    `medians of ${rounds} rounds of ${seconds} s`;
   return {
     text: [heading, '', renderTable(columns(rows), rows), '', ...footnotes(rows)].join('\n'),
     json: { sessions, rounds, seconds, connections, servers: rows },

@@ -59,7 +59,7 @@ async function prepare(
 ): Promise<Contestant> {
   const { port } = server;
   progress(`${contender.name}: opening ${sessions} sessions`);
-  const opened = await openSessions({ port, sessions, connections, signal });
+  const opened = await openSessions({ port, sessions, signal });
   const requests = opened.map(({ cookie }) => get(port, '/auth/token', cookie));
   const load = new LoadGenerator({ port, connections, requests, signal });
   const usernameFor = (request: number) => contender.signsFor(opened[request]?.username ?? '');

@@ -9,6 +9,10 @@ export interface BenchOptions {
   readonly seconds: number;
   /** Requests to each server before anything is measured. */
   readonly warmUp: number;
+  /**
+   * Each has one request in flight. With one, the server is woken for every request, as most are in
+   * real use; with many it is kept busy, and what every server must do weighs less in the ratios.
+   */
   readonly connections: number;
   /** Names of the servers to compare; undefined for all. */
   readonly servers: readonly string[] | undefined;
@@ -26,7 +30,7 @@ export interface Invocation {
 /** The command line cannot be followed; its message says why. */
 export class UsageError extends Error {}
 
-const usual = { sessions: 10_000, rounds: 7, seconds: 3, warmUp: 20_000, connections: 16 };
+const usual = { sessions: 10_000, rounds: 7, seconds: 3, warmUp: 20_000, connections: 1 };
 const quick = { ...usual, sessions: 1_000, rounds: 3, seconds: 1, warmUp: 3_000 };
 
 export const optionsHelp = `Options:
@@ -34,7 +38,7 @@ export const optionsHelp = `Options:
   --rounds N         measured rounds (${usual.rounds})
   --seconds S        length of a round for each server (${usual.seconds})
   --warm-up N        requests to each server before the first round (${usual.warmUp})
-  --connections N    connections, each with one request in flight (${usual.connections})
+  --connections N    each has one request in flight (${usual.connections}); with 16 the server is never idle
   --servers a,b      only these servers
   --quick            a short run: ${quick.sessions} sessions, ${quick.rounds} rounds of ${quick.seconds} s, warm-up ${quick.warmUp}
   --json             one JSON object instead of the table

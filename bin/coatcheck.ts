@@ -1,4 +1,55 @@
 #!/usr/bin/env node
-import { loadSettings } from '../config/settings.ts';
-import { serve } from '../commands/serve.ts';
-await serve(loadSettings());
+import { Command, CommanderError } from 'commander';
+import { initCommand } from '../commands/init.ts';
+import { serveCommand } from '../commands/serve.ts';
+import { sessionCommand } from '../commands/session.ts';
+import { say } from '../commands/terminal.ts';
+import { tokenCommand } from '../commands/token.ts';
+import { userCommand } from '../commands/user.ts';
+import { Problem, SettingsError, StorageError } from '../core/errors.ts';
+import { TokenError } from '#verify';
+import metadata from '../package.json' with { type: 'json' };
+
+/** Exit codes: 0 done, 1 failed, 2 usage, 78 bad settings (`EX_CONFIG` of sysexits.h). */
+const FAILED = 1;
+const USAGE = 2;
+const BAD_SETTINGS = 78;
+
+const program = new Command('coatcheck')
+  .description(metadata.description)
+  .version(metadata.version)
+  .showHelpAfterError('Try --help.')
+  .addHelpText(
+    'after',
+    `
+Settings come from the environment and from .env in this directory; see docs/settings.md.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 78 bad settings.`,
+  );
+for (const add of [serveCommand, initCommand, userCommand, sessionCommand, tokenCommand])
+  add(program);
+for (const command of everyCommand(program)) command.exitOverride();
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = explain(error);
+}
+
+function everyCommand(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(everyCommand)];
+}
+
+/** Says what went wrong, to a person. @returns the exit code */
+function explain(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // it has spoken already
+  if (error instanceof SettingsError) {
+    say(error.message);
+    return BAD_SETTINGS;
+  }
+  if (error instanceof Problem || error instanceof StorageError || error instanceof TokenError) {
+    say(error.message);
+  } else {
+    say(error instanceof Error ? (error.stack ?? error.message) : String(error));
+  }
+  return FAILED;
+}

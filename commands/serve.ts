@@ -1,14 +1,23 @@
+import type { Command } from 'commander';
 import { createApp } from '../app.ts';
 import { createServices, createWebServices, type Services } from '../config/services.ts';
 import type { Settings } from '../config/settings.ts';
 import { durationInWords } from '../core/durations.ts';
+import { currentSettings } from './context.ts';
 import { drain, listen } from './listen.ts';
 
 /** How long requests in flight may take once the process has been told to stop, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** `coatcheck serve`: answers requests until SIGTERM or SIGINT, then finishes what it has begun and ends. */
-export async function serve(settings: Settings): Promise<void> {
+export function serveCommand(program: Command): void {
+  program
+    .command('serve')
+    .description('answer requests until SIGTERM or Ctrl-C; what "npm start" runs')
+    .action(() => serve(currentSettings()));
+}
+
+/** Answers requests until SIGTERM or SIGINT, then finishes what it has begun and ends. */
+async function serve(settings: Settings): Promise<void> {
   await using services = await createServices(settings);
   const web = await createWebServices(services);
   const server = await listen(createApp(web), settings);

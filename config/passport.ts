@@ -35,7 +35,7 @@ export function createPassport(services: PassportServices): Passport {
   const authenticator = new passport.Passport();
   authenticator.use(localStrategy(users, passwords));
   authenticator.serializeUser(
-    (req: Request, { user, amr }, done: (error: null, signIn: SignIn) => void) => {
+    (req: Request, { user, amr }: Express.User, done: (error: null, signIn: SignIn) => void) => {
       const createdAt = clock.now();
       done(null, {
         publicId: randomUUID(),

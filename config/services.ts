@@ -8,7 +8,7 @@ import type { SessionStore } from '../sessions/session-store.ts';
 import { SqlSessionStore } from '../sessions/sql-store.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { createIssuer, type Issuer } from '../tokens/issuer.ts';
-import { hmacKeyRing, type KeyRing } from '../tokens/key-ring.ts';
+import { hmacKeyRing } from '../tokens/key-ring.ts';
 import { passwordProblem } from '../users/password-policy.ts';
 import { PasswordHasher } from '../users/password.ts';
 import { sqlUserStore, type UserStore } from '../users/user-store.ts';
@@ -28,7 +28,6 @@ export interface Services {
   readonly users: UserStore;
   readonly passwords: PasswordHasher;
   readonly sessions: SessionStore;
-  readonly keyRing: KeyRing;
   readonly issuer: Issuer;
   readonly verifier: Verifier;
   /** Closes the stores. */
@@ -49,8 +48,6 @@ export async function createServices(
   settings: Settings,
   { clock = systemClock, log = pino({ level: settings.logLevel }) }: ServiceOptions = {},
 ): Promise<Services> {
-  const { jwt } = settings;
-  const keyRing = hmacKeyRing(jwt.algorithm, jwt.secret, jwt.previousSecrets);
   const database = await openDatabase(settings.databaseUrl);
   return {
     settings,
@@ -60,14 +57,18 @@ export async function createServices(
     users: sqlUserStore(database, clock),
     passwords: new PasswordHasher(),
     sessions: new SqlSessionStore(database, clock, settings.session),
-    keyRing,
-    issuer: createIssuer({ ...jwt, keyRing, clock }),
-    verifier: createVerifier({
-      issuer: jwt.issuer,
-      keys: keyRing.verifying,
-      now: () => clock.now(),
-    }),
+    ...createTokenServices(settings, clock),
     [Symbol.asyncDispose]: () => database.close(),
+  };
+}
+
+/** What signs tokens and what checks them: the settings alone say it, without a database. */
+export function createTokenServices({ jwt }: Settings, clock: Clock = systemClock) {
+  const keyRing = hmacKeyRing(jwt.algorithm, jwt.secret, jwt.previousSecrets);
+  const { issuer } = jwt;
+  return {
+    issuer: createIssuer({ ...jwt, keyRing, clock }),
+    verifier: createVerifier({ issuer, keys: keyRing.verifying, now: () => clock.now() }),
   };
 }
 

@@ -1,0 +1,35 @@
+import pino from 'pino';
+import { isFirstRun, writeEnvFile } from '../config/env-file.ts';
+import { createServices, type Services } from '../config/services.ts';
+import { loadSettings, type Settings } from '../config/settings.ts';
+import { Problem } from '../core/errors.ts';
+import type { User, UserStore } from '../users/user-store.ts';
+import { say, visible } from './terminal.ts';
+
+/** The settings; on a first run they are written first, and whoever is there is told. */
+export function currentSettings(): Settings {
+  if (isFirstRun()) {
+    const file = writeEnvFile();
+    if (file !== undefined) {
+      say(
+        `First run: wrote ${file} from .env.example, with fresh secrets, for development on this machine.`,
+      );
+    }
+  }
+  return loadSettings();
+}
+
+/** Opens the stores for one command and closes them after it. */
+export async function withServices(command: (services: Services) => Promise<void>): Promise<void> {
+  const settings = currentSettings();
+  const log = pino({ level: 'warn' }, pino.destination(2));
+  await using services = await createServices(settings, { log });
+  await command(services);
+}
+
+/** The user of that username or e-mail address. @throws {Problem} `not_found` */
+export async function findUser(users: UserStore, login: string): Promise<User> {
+  const found = await users.findLogin(login);
+  if (found === undefined) throw new Problem('not_found', `There is no user "${visible(login)}".`);
+  return found.user;
+}
