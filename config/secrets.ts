@@ -28,7 +28,7 @@ export function secretProblem(secret: string, mode: string): string | undefined 
     return `is too short: at least ${MINIMUM_BYTES} bytes are needed`;
   }
   const plain = secret.toLowerCase();
-  if (WELL_KNOWN.some((known) => plain.includes(known))) {
+  if (WELL_KNOWN.some((known) => plain.includes(known) || known.includes(plain))) {
     return 'is an example that everybody knows';
   }
   if (mode !== 'test' && plain.includes(TEST_SECRETS)) {
@@ -40,9 +40,12 @@ export function secretProblem(secret: string, mode: string): string | undefined 
   return undefined;
 }
 
-/** Whether the text is one piece written several times: it then is found inside itself doubled, early. */
+/** Whether the text is one piece written several times, the last time perhaps not to its end. */
 function isRepetition(text: string): boolean {
-  return (text + text).indexOf(text, 1) < text.length;
+  for (let length = 1; length <= text.length / 2; length += 1) {
+    if (text.startsWith(text.slice(length))) return true; // the text, moved by one piece, lies upon itself
+  }
+  return false;
 }
 
 /** How to make a good one, for the end of a message. */

@@ -144,12 +144,12 @@ function createReadiness({ database, log }: Services): Readiness {
   };
 }
 
-async function loadBypass({ users, log }: Services, passport: Passport): Promise<Bypass> {
+async function loadBypass({ users, log, settings }: Services, passport: Passport): Promise<Bypass> {
   const code = await import('./strategies/bypass.ts').catch((cause: unknown) => {
     log.debug({ err: cause }, 'bypass could not be loaded');
     throw new SettingsError([
       'BYPASS_AUTH must not be true here: this build does not contain the bypass',
     ]);
   });
-  return code.installBypass(passport, users, log);
+  return code.installBypass(passport, users, log, settings.corsOrigins);
 }

@@ -64,10 +64,14 @@ const isOrigin = (text: string) => {
   const url = URL.parse(text);
   return url !== null && /^https?:$/.test(url.protocol) && url.origin === text.toLowerCase();
 };
+/** As browsers write it: scheme and host in lower case. */
+const asOrigin = (text: string) => new URL(text).origin;
 const originError = {
   error: 'must be an origin such as https://app.example.org, without a path or a slash at the end',
 };
 const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]{1,64}$/;
+
+const SESSION_COOKIES = ['session', '__Host-session'];
 
 /** Every setting by its name in the environment, with what it must look like. */
 export const schema = {
@@ -85,6 +89,7 @@ export const schema = {
     .refine(isOrigin, {
       error: 'must be the address people use, such as https://login.example.org, without a path',
     })
+    .transform(asOrigin)
     .optional(),
   SESSION_SECRET: nonEmptyList,
   JWT_SECRET_KEY: requiredSecret,
@@ -103,6 +108,9 @@ export const schema = {
   TOKEN_COOKIE: z
     .string()
     .regex(COOKIE_NAME, { error: 'must be a cookie name: letters, digits, - and _' })
+    .refine((name) => !SESSION_COOKIES.includes(name), {
+      error: 'must be another name than the session cookie has',
+    })
     .optional(),
   BYPASS_AUTH: oneOf(['true', 'false'])
     .transform((text) => text === 'true')
@@ -114,7 +122,9 @@ export const schema = {
       error: 'must be sqlite:<path of a file>, such as sqlite:data/coatcheck.db',
     })
     .default('sqlite:data/coatcheck.db'),
-  CORS_ORIGINS: nonEmptyList.pipe(z.array(z.string().refine(isOrigin, originError))).default([]),
+  CORS_ORIGINS: nonEmptyList
+    .pipe(z.array(z.string().refine(isOrigin, originError).transform(asOrigin)))
+    .default([]),
   TRUST_PROXY: nonEmptyList
     .refine((items) => items.every(isAddressOrRange), {
       error: 'must list addresses or ranges such as 10.0.0.5 or 10.0.0.0/8',

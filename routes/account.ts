@@ -17,14 +17,17 @@ const registration = z.strictObject({
 /** Adds the user and signs them in, as whoever knows the new password would. */
 export function register({ users, passwords, passwordProblem }: RouteServices): RequestHandler {
   return async (req, _res, next) => {
-    const { username, email, name, password } = parseBody(registration, req.body);
+    const { password, ...typed } = parseBody(registration, req.body);
+    const username = typed.username.trim();
+    const email = typed.email?.trim();
+    const name = typed.name?.trim();
     const problem = passwordProblem(password, [username, email, name]);
     if (problem !== undefined)
       throw new Problem('password_refused', problem, { field: 'password' });
     const user = await users.add({
-      username: username.trim(),
-      email: email?.trim(),
-      name: name?.trim(),
+      username,
+      email,
+      name,
       passwordHash: await passwords.hash(password),
     });
     req.logIn({ user, amr: 'pwd' }, next);

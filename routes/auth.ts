@@ -33,6 +33,7 @@ export function authRoutes(services: RouteServices): Router {
       post: [
         ...guarded,
         secure,
+        services.passport.initialize({ compat: false }),
         register(services),
         answerSignIn(services, 201),
         formAgain(services, 'register'),

@@ -59,6 +59,8 @@ export interface PageRenderer {
 }
 
 interface PassportLike {
+  /** Gives a request the method `logIn`, as `authenticate` does. */
+  initialize(options: { compat: boolean }): RequestHandler;
   authenticate(
     strategy: string,
     callback: (error: unknown, identified?: Express.User | false | null) => void,

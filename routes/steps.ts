@@ -37,9 +37,10 @@ function isCrossSite(req: Request, site: Site, trusted: ReadonlySet<string>): bo
 }
 
 /** Whether the browser says that a page of this service, or the person at the address bar, asked for this. */
-export function isOwnNavigation(req: Request): boolean {
-  const fetchSite = req.headers['sec-fetch-site'];
-  return fetchSite === 'same-origin' || fetchSite === 'none';
+export function isOwnNavigation({ headers }: Request): boolean {
+  const fetchSite = headers['sec-fetch-site'];
+  const own = fetchSite === 'same-origin' || fetchSite === 'none';
+  return own && (headers['sec-fetch-mode'] ?? 'navigate') === 'navigate';
 }
 
 export function signInOf(req: Request): SignIn | undefined {

@@ -76,22 +76,23 @@ function sqliteDatabase(connection: SqliteConnection): Database {
 }
 
 async function migrate(kysely: Kysely<Schema>): Promise<void> {
-  const { error } = await kysely.transaction().execute((db) =>
-    new Migrator({
-      db,
-      provider: { getMigrations: () => Promise.resolve(migrations) },
-    }).migrateToLatest(),
-  );
-  if (!(error instanceof Error)) return;
-  if (error.message.startsWith('corrupted migrations')) {
-    throw new StorageError(
-      'The database was made by another version of Coatcheck: run that one, or a newer one.',
-      {
-        cause: error,
-      },
-    );
+  try {
+    await kysely.transaction().execute(async (db) => {
+      const provider = { getMigrations: () => Promise.resolve(migrations) };
+      const { error } = await new Migrator({ db, provider }).migrateToLatest();
+      if (error !== undefined) throw error; // only thrown, it takes back what was done so far
+    });
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('corrupted migrations')) {
+      throw new StorageError(
+        'The database was made by another version of Coatcheck: run that one, or a newer one.',
+        {
+          cause: error,
+        },
+      );
+    }
+    throw error;
   }
-  throw error;
 }
 
 function named(error: unknown, file: string): unknown {

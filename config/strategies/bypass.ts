@@ -49,7 +49,7 @@ export function installBypass(passport: Passport, users: UserStore, log: Logger)
       if (!proxySeen) res.setHeader('Coatcheck-Bypass', 'on');
       next();
     },
-    allows: (req) => !proxySeen && isLoopbackAddress(req.socket.remoteAddress) && !isCrossSite(req),
+    allows: (req) => !proxySeen && isLoopbackAddress(req.socket.remoteAddress) && !isCrossSite(req, trusted),
   };
 }
 
@@ -63,10 +63,11 @@ function proxyEvidence(req: Request): string | undefined {
   return host !== undefined && isLocalhostName(host) ? undefined : 'Host is not a localhost name';
 }
 
-function isCrossSite(req: Request): boolean {
+function isCrossSite(req: Request, trusted: ReadonlySet<string>): boolean {
+  const { origin, host } = req.headers;
+  if (origin !== undefined && trusted.has(origin)) return false;
   const site = req.headers['sec-fetch-site'];
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
-  const { origin, host } = req.headers;
   return origin !== undefined && URL.parse(origin)?.host !== host;
 }
 
