@@ -6,7 +6,7 @@ import { instructionCounter } from './instructions.ts';
 import { forRequests, LoadGenerator } from './load.ts';
 import { UsageError, type BenchOptions } from './options.ts';
 import { get } from './request.ts';
-import { inOrderOfRound, measure, type Contestant, type Figures } from './rounds.ts';
+import { playRound, type Contestant, type Figures } from './rounds.ts';
 import { ServerProcess } from './server-process.ts';
 import { openSessions } from './sessions.ts';
 import { checkTickets } from './tickets.ts';
@@ -70,7 +70,10 @@ async function prepare(
     check: (sample) => checkTickets(sample, { name, ticketKey, usernameFor }),
   };
   progress(`${name}: warming up with ${warmUp} requests`);
-  await load.run(forRequests(warmUp), async (go) => contestant.check(await go()));
+  const flow = await load.open();
+  await flow.push(forRequests(warmUp));
+  flow.close();
+  contestant.check(flow.sample());
   return contestant;
 }
 
@@ -81,16 +84,18 @@ async function playRounds(
 ): Promise<Results> {
   const meters = { cpu: await cpuClock(), instructions: await instructionCounter() };
   const results = new Map<string, Figures[]>(contestants.map(({ server }) => [server.name, []]));
-  for (let round = 0; round < rounds; round += 1) {
-    for (const contestant of inOrderOfRound(contestants, round)) {
-      const figures = await measure(contestant, meters, seconds);
-      results.get(contestant.server.name)?.push(figures);
-      progress(`round ${round + 1} of ${rounds}, ${contestant.server.name}: ${brief(figures)}`);
+  for (let round = 1; round <= rounds; round += 1) {
+    const figures = await playRound(contestants, meters, seconds);
+    for (const [index, { server }] of contestants.entries()) {
+      const own = figures[index];
+      if (own) results.get(server.name)?.push(own);
     }
+    progress(`round ${round} of ${rounds}: ${contestants.map(brief(figures)).join(', ')}`);
   }
   return results;
 }
 
-function brief({ requestsPerSecond, cpuMicroseconds }: Figures): string {
-  return `${requestsPerSecond.toFixed(0)} requests/s, ${cpuMicroseconds.toFixed(1)} µs of CPU each`;
-}
+const brief =
+  (figures: readonly Figures[]) =>
+  ({ server }: Contestant, index: number): string =>
+    `${server.name} ${figures[index]?.cpuMicroseconds.toFixed(1)} µs`;

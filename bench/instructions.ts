@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
 /**
- * Counts the user-space instructions that a process executes while `work` runs. Where the machine
- * is shared this is the steadiest figure there is: it does not know how fast the clock ran.
+ * Counts the user-space instructions that each of some processes executes while `work` runs. On a
+ * shared machine this is the steadiest figure there is: it does not know how fast the clock ran.
  */
-export type InstructionCounter = <T>(
-  pid: number,
-  work: () => Promise<T>,
-) => Promise<{ readonly result: T; readonly instructions: number }>;
+export type InstructionCounter = (
+  pids: readonly number[],
+  work: () => Promise<void>,
+) => Promise<readonly number[]>;
 
 const event = 'instructions:u';
 
@@ -19,55 +19,69 @@ const event = 'instructions:u';
  */
 export async function instructionCounter(): Promise<InstructionCounter | undefined> {
   try {
-    const { instructions } = await count(process.pid, () => Promise.resolve());
+    const [instructions = 0] = await count([process.pid], () => Promise.resolve());
     return instructions > 0 ? count : undefined;
   } catch {
     return undefined;
   }
 }
 
-/** `perf` attaches with its counters off, and is told over two pipes when to count. */
-const count: InstructionCounter = async (pid, work) => {
-  const perf = spawn(
-    'perf',
-    ['stat', '-x', ',', '-e', event, '-D', '-1', '--control', 'fd:3,4', '-p', String(pid)],
-    { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] },
-  );
-  const ended = once(perf, 'close');
-  ended.catch(() => undefined);
-  const [, , report, orders, acknowledgements] = perf.stdio;
-  if (!isReadable(report) || !isWritable(orders) || !isReadable(acknowledgements)) {
-    throw new Error('perf was started without its pipes');
-  }
-  orders.on('error', () => undefined);
-  const printed = collect(report);
+const count: InstructionCounter = async (pids, work) => {
+  const counters = pids.map((pid) => new Perf(pid));
   try {
-    await order(orders, acknowledgements, ended, 'enable');
-    const result = await work();
-    await order(orders, acknowledgements, ended, 'disable');
-    await finish(perf, ended);
-    return { result, instructions: reading(printed()) };
+    await Promise.all(counters.map((counter) => counter.order('enable')));
+    await work();
+    await Promise.all(counters.map((counter) => counter.order('disable')));
+    return await Promise.all(counters.map((counter) => counter.finish()));
   } finally {
-    perf.kill('SIGKILL');
+    for (const counter of counters) counter.kill();
   }
 };
 
-async function order(
-  orders: Writable,
-  acknowledgements: Readable,
-  ended: Promise<unknown>,
-  word: 'enable' | 'disable',
-): Promise<void> {
-  const acknowledged = once(acknowledgements, 'data');
-  orders.write(`${word}\n`);
-  const tooEarly = ended.then(() => Promise.reject(new Error('perf ended early')));
-  await Promise.race([acknowledged, tooEarly]);
-}
+/** One `perf stat`: it attaches with its counter off, and is told over two pipes when to count. */
+class Perf {
+  readonly #process: ChildProcess;
+  readonly #ended: Promise<unknown>;
+  readonly #orders: Writable;
+  readonly #acknowledgements: Readable;
+  readonly #printed: () => string;
 
-/** On SIGINT perf prints what it counted, and ends. */
-async function finish(perf: ChildProcess, ended: Promise<unknown>): Promise<void> {
-  perf.kill('SIGINT');
-  await ended;
+  constructor(pid: number) {
+    this.#process = spawn(
+      'perf',
+      ['stat', '-x', ',', '-e', event, '-D', '-1', '--control', 'fd:3,4', '-p', String(pid)],
+      { stdio: ['ignore', 'ignore', 'pipe', 'pipe', 'pipe'] },
+    );
+    this.#ended = once(this.#process, 'close');
+    this.#ended.catch(() => undefined);
+    const [, , report, orders, acknowledgements] = this.#process.stdio;
+    if (!isReadable(report) || !isWritable(orders) || !isReadable(acknowledgements)) {
+      throw new Error('perf was started without its pipes');
+    }
+    orders.on('error', () => undefined);
+    this.#orders = orders;
+    this.#acknowledgements = acknowledgements;
+    this.#printed = collect(report);
+  }
+
+  /** @throws Error when perf ends instead of obeying */
+  async order(word: 'enable' | 'disable'): Promise<void> {
+    const acknowledged = once(this.#acknowledgements, 'data');
+    this.#orders.write(`${word}\n`);
+    const tooEarly = this.#ended.then(() => Promise.reject(new Error('perf ended early')));
+    await Promise.race([acknowledged, tooEarly]);
+  }
+
+  /** On SIGINT perf prints what it counted, and ends. */
+  async finish(): Promise<number> {
+    this.#process.kill('SIGINT');
+    await this.#ended;
+    return reading(this.#printed());
+  }
+
+  kill(): void {
+    this.#process.kill('SIGKILL');
+  }
 }
 
 function reading(report: string): number {

@@ -5,7 +5,7 @@ export interface Load {
   readonly port: number;
   readonly connections: number;
   readonly requests: readonly Buffer[];
-  /** Stops the load early; the run then rejects. */
+  /** Closes the connections early; whoever waits for an answer is rejected. */
   readonly signal: AbortSignal;
 }
 
@@ -15,7 +15,7 @@ export interface Reply {
   readonly answer: Answer;
 }
 
-/** What one run of a load saw. */
+/** What came of a load. */
 export interface Sample {
   readonly seconds: number;
   readonly count: number;
@@ -28,7 +28,7 @@ export interface Sample {
   readonly lastReplies: readonly Reply[];
 }
 
-/** Whether a run has done enough, from what it did so far. */
+/** Whether it is enough, from what was sent and how long it took so far. */
 export type Enough = (count: number, seconds: number) => boolean;
 
 export const forSeconds =
@@ -41,20 +41,13 @@ export const forRequests =
   (count) =>
     count >= limit;
 
+/** Adds up what happens to a server. */
 class Tally {
-  readonly #startedAt = performance.now();
   readonly #latencies: number[] = [];
   readonly #lastReplies = new Map<Connection, Reply>();
+  #seconds = 0;
   #failures = 0;
   #firstFailure: Reply | undefined;
-  #issued = 0;
-
-  /** Counts requests when they are sent, so that parallel connections do not overshoot. */
-  issue(enough: Enough): boolean {
-    if (enough(this.#issued, (performance.now() - this.#startedAt) / 1000)) return false;
-    this.#issued += 1;
-    return true;
-  }
 
   record(connection: Connection, reply: Reply, latency: number): void {
     this.#latencies.push(latency);
@@ -64,9 +57,13 @@ class Tally {
     this.#firstFailure ??= reply;
   }
 
+  addSeconds(seconds: number): void {
+    this.#seconds += seconds;
+  }
+
   sample(): Sample {
     return {
-      seconds: (performance.now() - this.#startedAt) / 1000,
+      seconds: this.#seconds,
       count: this.#latencies.length,
       latencies: Float64Array.from(this.#latencies).toSorted(),
       failures: this.#failures,
@@ -76,9 +73,52 @@ class Tally {
   }
 }
 
+/** Open connections to one server, through which requests flow when told to. */
+export class Flow {
+  readonly #connections: readonly Connection[];
+  readonly #nextRequest: () => readonly [index: number, bytes: Buffer];
+  readonly #tally = new Tally();
+
+  constructor(
+    connections: readonly Connection[],
+    nextRequest: () => readonly [index: number, bytes: Buffer],
+  ) {
+    this.#connections = connections;
+    this.#nextRequest = nextRequest;
+  }
+
+  /** Sends until it is enough, and waits for the last answer. Can be called again. */
+  async push(enough: Enough): Promise<void> {
+    const startedAt = performance.now();
+    const passed = () => (performance.now() - startedAt) / 1000;
+    let issued = 0;
+    const more = () => !enough(issued++, passed());
+    await Promise.all(this.#connections.map((connection) => this.#ask(connection, more)));
+    this.#tally.addSeconds(passed());
+  }
+
+  /** What all pushes so far saw. */
+  sample(): Sample {
+    return this.#tally.sample();
+  }
+
+  close(): void {
+    for (const connection of this.#connections) connection.close();
+  }
+
+  async #ask(connection: Connection, more: () => boolean): Promise<void> {
+    while (more()) {
+      const [request, bytes] = this.#nextRequest();
+      const sentAt = performance.now();
+      const answer = await connection.send(bytes);
+      this.#tally.record(connection, { request, answer }, performance.now() - sentAt);
+    }
+  }
+}
+
 /**
- * Runs loads against one server. The place in the list of requests is kept between runs, so a
- * server meets every session before it meets one again.
+ * Makes flows to one server. The place in the list of requests is kept between them, so the server
+ * meets every session before it meets one again.
  */
 export class LoadGenerator {
   readonly #load: Load;
@@ -88,41 +128,21 @@ export class LoadGenerator {
     this.#load = load;
   }
 
-  /**
-   * Opens fresh connections (idle ones would not survive the other servers' turns), then hands the
-   * run itself to `observe`, which can put meters around it, and closes the connections after it.
-   */
-  async run<T>(enough: Enough, observe: (go: () => Promise<Sample>) => Promise<T>): Promise<T> {
+  /** Whoever opens a flow closes it, soon: servers drop connections that are idle for seconds. */
+  async open(): Promise<Flow> {
     const { port, connections, signal } = this.#load;
     signal.throwIfAborted();
-    const open = await Promise.all(
-      Array.from({ length: connections }, () => Connection.open(port)),
-    );
-    const close = () => open.forEach((connection) => connection.close());
-    signal.addEventListener('abort', close);
-    try {
-      return await observe(() => this.#drive(open, enough));
-    } finally {
-      signal.removeEventListener('abort', close);
-      close();
-    }
+    const opened = Array.from({ length: connections }, () => Connection.open(port));
+    const flow = new Flow(await Promise.all(opened), () => this.#nextRequest());
+    signal.addEventListener('abort', () => flow.close(), { once: true });
+    return flow;
   }
 
-  async #drive(connections: readonly Connection[], enough: Enough): Promise<Sample> {
-    const tally = new Tally();
-    await Promise.all(connections.map((connection) => this.#ask(connection, enough, tally)));
-    return tally.sample();
-  }
-
-  async #ask(connection: Connection, enough: Enough, tally: Tally): Promise<void> {
+  #nextRequest(): readonly [index: number, bytes: Buffer] {
     const { requests } = this.#load;
-    while (tally.issue(enough)) {
-      const request = this.#next++ % requests.length;
-      const bytes = requests[request];
-      if (!bytes) throw new RangeError('a load needs at least one request');
-      const sentAt = performance.now();
-      const answer = await connection.send(bytes);
-      tally.record(connection, { request, answer }, performance.now() - sentAt);
-    }
+    const index = this.#next++ % requests.length;
+    const bytes = requests[index];
+    if (!bytes) throw new RangeError('a load needs at least one request');
+    return [index, bytes];
   }
 }

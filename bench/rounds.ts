@@ -1,6 +1,6 @@
 import type { CpuClock } from './cpu.ts';
 import type { InstructionCounter } from './instructions.ts';
-import { forSeconds, type LoadGenerator, type Sample } from './load.ts';
+import { forSeconds, type Flow, type LoadGenerator, type Sample } from './load.ts';
 import type { ServerProcess } from './server-process.ts';
 import { percentile } from './statistics.ts';
 
@@ -29,42 +29,85 @@ export interface Figures {
   readonly instructions: number | undefined;
 }
 
-/** Loads one server for a while and reads the meters at both ends. */
-export async function measure(
-  contestant: Contestant,
+/**
+ * A turn of one server. Short, because a shared machine changes its speed from one second to the
+ * next: what changes slower than this is the same for all.
+ */
+const turnSeconds = 0.2;
+
+/**
+ * Loads the servers in turns, one at a time, each for `seconds` in all.
+ *
+ * @returns the figures in the order of the contestants
+ */
+export async function playRound(
+  contestants: readonly Contestant[],
   meters: Meters,
   seconds: number,
-): Promise<Figures> {
-  const { pid } = contestant.server;
-  return contestant.load.run(forSeconds(seconds), async (go) => {
-    const metered = async () => {
-      const before = await meters.cpu(pid);
-      const sample = await go();
-      return { sample, cpu: (await meters.cpu(pid)) - before };
-    };
-    const { result, instructions } = meters.instructions
-      ? await meters.instructions(pid, metered)
-      : { result: await metered(), instructions: undefined };
-    contestant.check(result.sample);
-    return figures(result.sample, result.cpu, instructions);
-  });
+): Promise<readonly Figures[]> {
+  const players: Player[] = [];
+  try {
+    for (const contestant of contestants) {
+      players.push({ contestant, flow: await contestant.load.open() });
+    }
+    const pids = contestants.map(({ server }) => server.pid);
+    const used = await metered(pids, meters, () => takeTurns(players, seconds));
+    return players.map((player, index) => figures(player, used[index]));
+  } finally {
+    for (const { flow } of players) flow.close();
+  }
 }
 
-function figures(sample: Sample, cpuSeconds: number, instructions: number | undefined): Figures {
-  return {
-    requestsPerSecond: sample.count / sample.seconds,
-    p50Milliseconds: percentile(sample.latencies, 0.5),
-    p99Milliseconds: percentile(sample.latencies, 0.99),
-    cpuMicroseconds: (cpuSeconds / sample.count) * 1e6,
-    instructions: instructions === undefined ? undefined : instructions / sample.count,
-  };
+interface Player {
+  readonly contestant: Contestant;
+  readonly flow: Flow;
+}
+
+/** Every time another one begins, so that nobody always follows the same other. */
+async function takeTurns(players: readonly Player[], seconds: number): Promise<void> {
+  const turns = Math.max(1, Math.round(seconds / turnSeconds));
+  for (let turn = 0; turn < turns; turn += 1) {
+    const first = turn % players.length;
+    for (const { flow } of [...players.slice(first), ...players.slice(0, first)]) {
+      await flow.push(forSeconds(seconds / turns));
+    }
+  }
+}
+
+/** What a server process used up. */
+interface Usage {
+  readonly cpuSeconds: number;
+  readonly instructions: number | undefined;
 }
 
 /**
- * One at a time, every round beginning with another one, so that neither the place in the order nor
- * a slow minute of the machine favours anybody.
+ * Reads the meters of all servers before and after. A server uses nothing worth counting while the
+ * others have their turn, so the coarse clock is read twice, not at every turn.
  */
-export function inOrderOfRound<T>(contestants: readonly T[], round: number): readonly T[] {
-  const first = round % Math.max(1, contestants.length);
-  return [...contestants.slice(first), ...contestants.slice(0, first)];
+async function metered(
+  pids: readonly number[],
+  { cpu, instructions }: Meters,
+  work: () => Promise<void>,
+): Promise<readonly Usage[]> {
+  const before = await Promise.all(pids.map(cpu));
+  const counts = instructions ? await instructions(pids, work) : undefined;
+  if (!counts) await work();
+  const after = await Promise.all(pids.map(cpu));
+  return pids.map((_, index) => ({
+    cpuSeconds: (after[index] ?? Number.NaN) - (before[index] ?? Number.NaN),
+    instructions: counts?.[index],
+  }));
+}
+
+function figures({ contestant, flow }: Player, used: Usage | undefined): Figures {
+  const sample = flow.sample();
+  contestant.check(sample);
+  const { count, seconds, latencies } = sample;
+  return {
+    requestsPerSecond: count / seconds,
+    p50Milliseconds: percentile(latencies, 0.5),
+    p99Milliseconds: percentile(latencies, 0.99),
+    cpuMicroseconds: ((used?.cpuSeconds ?? Number.NaN) / count) * 1e6,
+    instructions: used?.instructions === undefined ? undefined : used.instructions / count,
+  };
 }

@@ -32,7 +32,7 @@ export function isFirstRun(
   environment: Readonly<Record<string, string | undefined>> = process.env,
   directory: string = process.cwd(),
 ): boolean {
-  return !environment['NODE_ENV'] && !existsSync(join(directory, '.env'));
+  return environment['NODE_ENV'] === undefined && !existsSync(join(directory, '.env'));
 }
 
 function withSecrets(example: string): string {

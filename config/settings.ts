@@ -289,8 +289,9 @@ function checkBypass(values: Partial<Values>, report: Report): void {
 }
 
 function settingsOf(values: Values): Settings {
-  const publicUrl = values.PUBLIC_URL ?? `http://localhost:${values.PORT}`;
   const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile } = values;
+  const scheme = certFile === undefined ? 'http' : 'https';
+  const publicUrl = values.PUBLIC_URL ?? `${scheme}://localhost:${values.PORT}`;
   return deepFreeze({
     mode: values.NODE_ENV,
     host: values.HOST,

@@ -28,8 +28,16 @@ export interface Bypass {
 /**
  * Adds the strategy `bypass` to a Passport. This file is loaded only in development and test with
  * `BYPASS_AUTH=true`, and is left out of what is published; the settings have then been checked already.
+ *
+ * @param corsOrigins the only other sites that may send a browser here
  */
-export function installBypass(passport: Passport, users: UserStore, log: Logger): Bypass {
+export function installBypass(
+  passport: Passport,
+  users: UserStore,
+  log: Logger,
+  corsOrigins: readonly string[],
+): Bypass {
+  const trusted = new Set(corsOrigins);
   let proxySeen = false;
   passport.use(new BypassStrategy(users, log));
   log.warn(
@@ -49,7 +57,8 @@ export function installBypass(passport: Passport, users: UserStore, log: Logger)
       if (!proxySeen) res.setHeader('Coatcheck-Bypass', 'on');
       next();
     },
-    allows: (req) => !proxySeen && isLoopbackAddress(req.socket.remoteAddress) && !isCrossSite(req, trusted),
+    allows: (req) =>
+      !proxySeen && isLoopbackAddress(req.socket.remoteAddress) && !isCrossSite(req, trusted),
   };
 }
 

@@ -59,6 +59,7 @@ export function createVerifier(options: VerifierOptions): Verifier {
       const { algorithm, key } = trustedKey(keys, header(jwt));
       const checks: JWTVerifyOptions = {
         algorithms: [algorithm],
+        typ: 'JWT', // a token of another kind that the same key signed is none of these
         issuer: options.issuer,
         requiredClaims: [...REQUIRED_CLAIMS],
         clockTolerance,

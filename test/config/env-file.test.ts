@@ -106,7 +106,7 @@ describe('a first run', () => {
 
   it('is one without .env and without a word in the environment', () => {
     expect(isFirstRun({}, directory.path)).to.be.true;
-    for (const NODE_ENV of ['production', 'development', 'test', 'nonsense']) {
+    for (const NODE_ENV of ['production', 'development', 'test', 'nonsense', '']) {
       expect(isFirstRun({ NODE_ENV }, directory.path), NODE_ENV).to.be.false;
     }
     writeEnvFile(directory.path);

@@ -1,0 +1,36 @@
+import { createHmac } from 'node:crypto';
+import type { TestApp } from './app.ts';
+
+/** How many rows the table of sessions has, the dead ones included. */
+export async function sessionRows({ services }: TestApp): Promise<number> {
+  const { kysely } = services.database;
+  const counting = kysely.selectFrom('sessions').select(({ fn }) => fn.countAll().as('rows'));
+  return Number((await counting.executeTakeFirstOrThrow()).rows);
+}
+
+/** A session cookie's value, signed as express-session does it. */
+export function signedCookie(id: string, secret: string): string {
+  const signature = createHmac('sha256', secret).update(id).digest('base64').replace(/=+$/, '');
+  return encodeURIComponent(`s:${id}.${signature}`);
+}
+
+/** The session's id in a cookie's value. */
+export function sessionId(cookie: string | undefined): string {
+  const value = decodeURIComponent(cookie ?? '');
+  return value.slice(2, value.indexOf('.'));
+}
+
+/** The claims of a token, whoever signed it. */
+export function claimsOf(token: string): Record<string, unknown> {
+  const payload: unknown = JSON.parse(
+    Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'),
+  );
+  if (typeof payload !== 'object' || payload === null) throw new Error('the payload is no object');
+  return { ...payload };
+}
+
+/** The `Set-Cookie` line of that name, in lower case. */
+export function setCookie(response: { headers: Headers }, name: string): string | undefined {
+  const line = response.headers.getSetCookie().find((cookie) => cookie.startsWith(`${name}=`));
+  return line?.toLowerCase();
+}
