@@ -1,8 +1,9 @@
-import { IncomingMessage, ServerResponse } from 'node:http';
+import { IncomingMessage, type RequestListener, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import cors from 'cors';
-import express, { type Express, type RequestHandler } from 'express';
+import express, { type RequestHandler } from 'express';
 import helmet from 'helmet';
+import { originForm } from './core/http.ts';
 import { authRoutes } from './routes/auth.ts';
 import { answerErrors, nothingHere } from './routes/errors.ts';
 import { logRequests } from './routes/observe.ts';
@@ -11,7 +12,7 @@ import { pageRoutes } from './routes/pages.ts';
 import type { RouteServices, Site } from './routes/services.ts';
 
 /** The whole service as an Express app: what each request passes, in order. Listens to nothing by itself. */
-export function createApp(services: RouteServices): Express {
+export function createApp(services: RouteServices): RequestListener {
   const { site, bypass } = services;
   const app = express();
   app.disable('x-powered-by');
@@ -30,7 +31,10 @@ export function createApp(services: RouteServices): Express {
   app.use(operationsRoutes(services));
   app.use(nothingHere);
   app.use(answerErrors(services));
-  return app;
+  return (req, res) => {
+    req.url = originForm(req.url ?? '');
+    app(req, res);
+  };
 }
 
 /** helmet's headers never depend on the request: it is asked once, and what it says is set on every answer. */

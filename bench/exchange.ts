@@ -90,12 +90,15 @@ async function playRounds(
       const own = figures[index];
       if (own) results.get(server.name)?.push(own);
     }
-    progress(`round ${round} of ${rounds}: ${contestants.map(brief(figures)).join(', ')}`);
+    progress(`round ${round} of ${rounds}: ${brief(contestants, figures)}`);
   }
   return results;
 }
 
-const brief =
-  (figures: readonly Figures[]) =>
-  ({ server }: Contestant, index: number): string =>
-    `${server.name} ${figures[index]?.cpuMicroseconds.toFixed(1)} µs`;
+function brief(contestants: readonly Contestant[], figures: readonly Figures[]): string {
+  const parts = contestants.map(({ server }, index) => {
+    const cpu = figures[index]?.cpuMicroseconds ?? Number.NaN;
+    return `${server.name} ${cpu.toFixed(1)} µs`;
+  });
+  return `CPU per request: ${parts.join(', ')}`;
+}

@@ -1,9 +1,10 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander';
 import { initCommand } from '../commands/init.ts';
+import { ListenError } from '../commands/listen.ts';
 import { serveCommand } from '../commands/serve.ts';
 import { sessionCommand } from '../commands/session.ts';
-import { say } from '../commands/terminal.ts';
+import { say, visibleLines } from '../commands/terminal.ts';
 import { tokenCommand } from '../commands/token.ts';
 import { userCommand } from '../commands/user.ts';
 import { Problem, SettingsError, StorageError } from '../core/errors.ts';
@@ -19,6 +20,7 @@ const program = new Command('coatcheck')
   .description(metadata.description)
   .version(metadata.version)
   .showHelpAfterError('Try --help.')
+  .configureOutput({ outputError: (text, write) => write(visibleLines(text)) })
   .addHelpText(
     'after',
     `
@@ -42,14 +44,20 @@ function everyCommand(command: Command): Command[] {
 /** Says what went wrong, to a person. @returns the exit code */
 function explain(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // it has spoken already
-  if (error instanceof SettingsError) {
-    say(error.message);
-    return BAD_SETTINGS;
-  }
-  if (error instanceof Problem || error instanceof StorageError || error instanceof TokenError) {
-    say(error.message);
-  } else {
-    say(error instanceof Error ? (error.stack ?? error.message) : String(error));
-  }
-  return FAILED;
+  if (error instanceof Error) say(visibleLines(isExpected(error) ? error.message : stackOf(error)));
+  else say(String(error));
+  return error instanceof SettingsError ? BAD_SETTINGS : FAILED;
+}
+
+/** What a sentence says well enough; anything else is a mistake of ours, and needs its stack. */
+function isExpected(error: Error): boolean {
+  return (
+    [SettingsError, Problem, StorageError, TokenError, ListenError].some(
+      (kind) => error instanceof kind,
+    ) || 'syscall' in error // of the system: "EACCES: permission denied, open '/srv/.env'"
+  );
+}
+
+function stackOf(error: Error): string {
+  return error.stack ?? error.message;
 }

@@ -23,8 +23,12 @@ export function currentSettings(): Settings {
 export async function withServices(command: (services: Services) => Promise<void>): Promise<void> {
   const settings = currentSettings();
   const log = pino({ level: 'warn' }, pino.destination(2));
-  await using services = await createServices(settings, { log });
-  await command(services);
+  const services = await createServices(settings, { log });
+  try {
+    await command(services);
+  } finally {
+    await services[Symbol.asyncDispose]();
+  }
 }
 
 /** The user of that username or e-mail address. @throws {Problem} `not_found` */

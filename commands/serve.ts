@@ -1,8 +1,11 @@
 import type { Command } from 'commander';
+import type { Logger } from 'pino';
 import { createApp } from '../app.ts';
 import { createServices, createWebServices, type Services } from '../config/services.ts';
 import type { Settings } from '../config/settings.ts';
+import { monotonic } from '../core/clock.ts';
 import { durationInWords } from '../core/durations.ts';
+import { loggable } from '../routes/errors.ts';
 import { currentSettings } from './context.ts';
 import { drain, listen } from './listen.ts';
 
@@ -18,15 +21,19 @@ export function serveCommand(program: Command): void {
 
 /** Answers requests until SIGTERM or SIGINT, then finishes what it has begun and ends. */
 async function serve(settings: Settings): Promise<void> {
-  await using services = await createServices(settings);
-  const web = await createWebServices(services);
-  const server = await listen(createApp(web), settings);
-  banner(services);
-  const signal = await firstSignal();
-  web.readiness.draining = true;
-  services.log.info({ signal }, 'stopping: finishing the requests in flight');
-  await drain(server, PATIENCE);
-  services.log.info('stopped');
+  const services = await createServices(settings);
+  try {
+    const web = await createWebServices(services);
+    const server = await listen(createApp(web), settings);
+    banner(services);
+    process.exitCode = await Promise.race([firstSignal(services.log), firstFault(services.log)]);
+    web.readiness.draining = true;
+    await drain(server, PATIENCE);
+    services.log.info('stopped');
+  } finally {
+    await services[Symbol.asyncDispose]();
+  }
+  if (process.exitCode !== 0) process.exit(); // whatever an error has left running
 }
 
 function banner({ settings, log }: Services): void {
@@ -43,14 +50,35 @@ function banner({ settings, log }: Services): void {
   );
 }
 
-/** Resolves at the first signal to stop. A second one ends the process on the spot. */
-function firstSignal(): Promise<NodeJS.Signals> {
+/** npm hands on a Ctrl-C that the terminal has sent to the whole group already: that soon it is the same one. */
+const SAME_SIGNAL = 250;
+
+/** Resolves at the first signal to stop. A second one ends the process on the spot. @returns the exit code */
+function firstSignal(log: Logger): Promise<number> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-      process.once(signal, () => {
-        process.once(signal, () => process.exit(1));
-        resolve(signal);
-      });
-    }
+    let stopping: number | undefined;
+    const stop = (signal: NodeJS.Signals) => {
+      if (stopping !== undefined && monotonic() - stopping > SAME_SIGNAL) process.exit(1);
+      if (stopping !== undefined) return;
+      stopping = monotonic();
+      log.info({ signal }, 'stopping: finishing the requests in flight');
+      resolve(0);
+    };
+    process.on('SIGTERM', stop);
+    process.on('SIGINT', stop);
+  });
+}
+
+/**
+ * Resolves at the first error that nothing has caught, a promise that nobody waited for included. What the
+ * process knows may be wrong from there on: it finishes the requests in flight and ends, for whoever watches over
+ * it to start it again. @returns the exit code
+ */
+function firstFault(log: Logger): Promise<number> {
+  return new Promise((resolve) => {
+    process.on('uncaughtException', (error: unknown) => {
+      log.fatal({ error: loggable(error) }, 'stopping: an error was not caught anywhere');
+      resolve(1);
+    });
   });
 }

@@ -1,5 +1,6 @@
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
 import { text as readAll } from 'node:stream/consumers';
-import { read } from 'read';
 import { Problem } from '../core/errors.ts';
 
 /** Prints lines on standard output: what was asked for, and nothing else. */
@@ -13,7 +14,19 @@ export function say(text: string): void {
 }
 
 export function printJson(value: unknown): void {
-  print(JSON.stringify(value, null, 2));
+  print(visibleJson(value));
+}
+
+/** JSON over several lines in which every control character is written as an escape: the same JSON, and harmless. */
+export function visibleJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(/[\u007f-\u009f]|\p{Cf}/gu, escaped);
+}
+
+function escaped(character: string): string {
+  return character
+    .split('') // an astral character is two escapes in JSON
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
 }
 
 /** Prints rows in columns under their headings. */
@@ -40,6 +53,11 @@ export function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}]/gu, '\uFFFD');
 }
 
+/** The same for a message of several lines. */
+export function visibleLines(text: string): string {
+  return text.split('\n').map(visible).join('\n');
+}
+
 /** `2026-11-22 13:05` in UTC. */
 export function shortTime(iso: string): string {
   return iso.slice(0, 16).replace('T', ' ');
@@ -48,8 +66,11 @@ export function shortTime(iso: string): string {
 /** A new password: asked for twice without echo, or the first line of standard input. */
 export async function newPassword(): Promise<string> {
   if (!process.stdin.isTTY) return firstLine(await readAll(process.stdin));
-  const password = await ask('Password: ');
-  if ((await ask('The same again: ')) !== password) {
+  const [password, again] = await askUnseen('Password: ', 'The same again: ');
+  if (password === undefined || again === undefined) {
+    throw new Problem('invalid_request', 'Cancelled. Nothing was changed.');
+  }
+  if (again !== password) {
     throw new Problem(
       'invalid_request',
       'The two passwords are not the same. Nothing was changed.',
@@ -58,10 +79,29 @@ export async function newPassword(): Promise<string> {
   return password;
 }
 
-async function ask(prompt: string): Promise<string> {
-  const answer = await read({ prompt, silent: true, output: process.stderr });
-  say('');
-  return answer;
+/** Asks on the terminal without echo. The answers end early when somebody presses Ctrl-C or Ctrl-D. */
+async function askUnseen(...prompts: readonly string[]): Promise<string[]> {
+  const nowhere = new Writable({ write: (_text, _encoding, done) => done() });
+  const lines = createInterface({
+    input: process.stdin,
+    output: nowhere, // what readline would show of the typing
+    terminal: true,
+    historySize: 0,
+  });
+  const typed = lines[Symbol.asyncIterator]();
+  const answers: string[] = [];
+  try {
+    for (const prompt of prompts) {
+      process.stderr.write(prompt);
+      const { value, done } = await typed.next();
+      say('');
+      if (done) break;
+      answers.push(value);
+    }
+    return answers;
+  } finally {
+    lines.close();
+  }
 }
 
 /** What was given as an argument, or else standard input without the blanks around it. */

@@ -3,7 +3,7 @@ import { createTokenServices } from '../config/services.ts';
 import { isoTime } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
 import { currentSettings } from './context.ts';
-import { argumentOrInput, print, printJson, say } from './terminal.ts';
+import { argumentOrInput, print, printJson, say, visible, visibleJson } from './terminal.ts';
 
 const TIMES = ['iat', 'exp', 'nbf', 'auth_time'];
 
@@ -20,8 +20,8 @@ export function tokenCommand(program: Command): void {
     .action(async (argument: string | undefined, options: { json?: true }) => {
       const { header, claims } = takeApart(await argumentOrInput(argument));
       if (options.json) return printJson({ header, claims });
-      print(`header  ${JSON.stringify(header, null, 2)}`);
-      print(`claims  ${JSON.stringify(claims, null, 2)}`);
+      print(`header  ${visibleJson(header)}`);
+      print(`claims  ${visibleJson(claims)}`);
       for (const name of TIMES) {
         const value = claims[name];
         if (typeof value === 'number' && Math.abs(value) < 8.64e12)
@@ -39,7 +39,7 @@ export function tokenCommand(program: Command): void {
       const { verifier } = createTokenServices(currentSettings());
       const claims = await verifier.verify(await argumentOrInput(argument));
       if (options.json) return printJson(claims);
-      return print(`Good until ${isoTime(claims.exp * 1000)}. The user: ${claims.sub}.`);
+      return print(`Good until ${isoTime(claims.exp * 1000)}. The user: ${visible(claims.sub)}.`);
     });
 }
 

@@ -1,6 +1,6 @@
 import type { RequestHandler } from 'express';
 import session from 'express-session';
-import pino, { type Logger } from 'pino';
+import type { Logger } from 'pino';
 import { createVerifier, type Verifier } from '#verify';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { SettingsError } from '../core/errors.ts';
@@ -13,6 +13,7 @@ import { passwordProblem } from '../users/password-policy.ts';
 import { PasswordHasher } from '../users/password.ts';
 import { sqlUserStore, type UserStore } from '../users/user-store.ts';
 import { createViews, type Views } from '../views/render.ts';
+import { createLog } from './log.ts';
 import { createPassport, type Passport } from './passport.ts';
 import { requireToken } from './require-token.ts';
 import { isSecure, sessionCookieName, sessionOptions } from './session.ts';
@@ -46,7 +47,7 @@ export interface ServiceOptions {
  */
 export async function createServices(
   settings: Settings,
-  { clock = systemClock, log = pino({ level: settings.logLevel }) }: ServiceOptions = {},
+  { clock = systemClock, log = createLog(settings.logLevel) }: ServiceOptions = {},
 ): Promise<Services> {
   const database = await openDatabase(settings.databaseUrl);
   return {

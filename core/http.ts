@@ -70,3 +70,22 @@ export function hostName(header: string | undefined): string | undefined {
     return undefined;
   return header.replace(/:\d{1,5}$/, '');
 }
+
+/** Where no route is. */
+const NOWHERE = '/*';
+
+/**
+ * The path and query of a request target: those of an absolute URL (RFC 9112, section 3.2.2), whatever host is in
+ * it. What is neither becomes a path that nothing is at: Express leaves it to a parser that takes `/auth/token#x`
+ * for `/auth/token`, and answers what that cannot read by itself, without our headers and past our log.
+ */
+export function originForm(target: string): string {
+  const path = target.startsWith('/') ? target : pathOfUrl(target);
+  return path !== undefined && !/[\s#]/.test(path) ? path : NOWHERE;
+}
+
+function pathOfUrl(target: string): string | undefined {
+  const authority = /^https?:\/\/[^/?#]+/i.exec(target);
+  if (authority === null || !URL.canParse(target)) return undefined;
+  return `/${target.slice(authority[0].length).replace(/^\//, '')}`;
+}

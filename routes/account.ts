@@ -4,6 +4,7 @@ import { Problem } from '../core/errors.ts';
 import { seeOther } from '../core/http.ts';
 import { isForm, optionalText, parseBody, PASSWORD_LENGTH, text } from './body.ts';
 import type { RouteServices } from './services.ts';
+import { startSession } from './sign-in.ts';
 import { requiredSignIn, requiredViewer } from './steps.ts';
 
 const registration = z.strictObject({
@@ -30,7 +31,7 @@ export function register({ users, passwords, passwordProblem }: RouteServices): 
       name,
       passwordHash: await passwords.hash(password),
     });
-    req.logIn({ user, amr: 'pwd' }, next);
+    startSession(req, { user, amr: 'pwd' }, next);
   };
 }
 

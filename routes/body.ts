@@ -58,7 +58,9 @@ function refuseBadJsonBytes(_req: unknown, _res: unknown, bytes: Buffer, charset
  */
 function doubledKey(json: string): string | undefined {
   const objects: Set<string>[] = [];
-  for (const [token, key] of json.matchAll(/("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|".*|[{}]/gs)) {
+  for (const [token, key] of json.matchAll(
+    /("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|".*|[{}]/gs,
+  )) {
     if (token === '{') objects.push(new Set());
     else if (token === '}') objects.pop();
     if (key === undefined) continue;

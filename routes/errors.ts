@@ -23,7 +23,7 @@ export function answerErrors(services: RouteServices): ErrorRequestHandler {
       log.error({ request: req.id, error: loggable(error) }, 'request failed');
     }
     if (res.headersSent) {
-      res.destroy(); // half an answer must not pass for a whole one
+      if (!res.writableEnded) res.destroy(); // half an answer must not pass for a whole one
       return;
     }
     clearFor(res, problem);
@@ -82,7 +82,7 @@ function badRequestDetail(error: unknown): string {
 }
 
 /** An error without the fields that libraries hang on it, such as the body with the password in it. */
-function loggable(error: unknown): object {
+export function loggable(error: unknown): object {
   const root = error instanceof Problem && error.cause !== undefined ? error.cause : error;
   if (!(root instanceof Error)) return { type: typeof root };
   const { name, message, stack, cause } = root;

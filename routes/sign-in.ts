@@ -1,4 +1,4 @@
-import type { Request, RequestHandler } from 'express';
+import type { NextFunction, Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { Problem } from '../core/errors.ts';
 import { localPath, seeOther, sendJson, wantsPage } from '../core/http.ts';
@@ -35,10 +35,21 @@ export function signInWith(services: RouteServices, strategy: string): RequestHa
     const done = (error: unknown, identified?: Express.User | false | null) => {
       if (error) return next(error);
       if (!identified) return next(wrongCredentials());
-      return req.logIn(identified, next);
+      return startSession(req, identified, next);
     };
     passport.authenticate(strategy, done)(req, res, next);
   };
+}
+
+/**
+ * Puts a sign-in into a session with a new id. One that could not be stored is forgotten: express-session would
+ * try again at the end of the answer, and set its cookie on a refusal.
+ */
+export function startSession(req: Request, identified: Express.User, next: NextFunction): void {
+  req.logIn(identified, (error: unknown) => {
+    if (error) Reflect.deleteProperty(req, 'session');
+    next(error);
+  });
 }
 
 /** One sentence for unknown, wrong and disabled. */

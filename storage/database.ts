@@ -79,8 +79,8 @@ async function migrate(kysely: Kysely<Schema>): Promise<void> {
   try {
     await kysely.transaction().execute(async (db) => {
       const provider = { getMigrations: () => Promise.resolve(migrations) };
-      const { error } = await new Migrator({ db, provider }).migrateToLatest();
-      if (error !== undefined) throw error; // only thrown, it takes back what was done so far
+      const outcome = await new Migrator({ db, provider }).migrateToLatest();
+      if ('error' in outcome) throw outcome.error; // only thrown, it takes back what was done so far
     });
   } catch (error) {
     if (error instanceof Error && error.message.startsWith('corrupted migrations')) {

@@ -12,7 +12,8 @@ export function canonical(name: string): string {
   }
 }
 
-const USERNAME = /^[\p{L}\p{N}][\p{L}\p{M}\p{N}._'-]{0,63}$/u;
+/** Letters and marks without a shape (UAX #44) are left out: two names would look the same. */
+const USERNAME = /^(?!.*\p{Default_Ignorable_Code_Point})[\p{L}\p{N}][\p{L}\p{M}\p{N}._'-]{0,63}$/u;
 
 /**
  * What is wrong with a username, or `undefined`. An `@` is never allowed in it: a name that looks like
@@ -25,7 +26,8 @@ export function usernameProblem(username: string): string | undefined {
   return undefined;
 }
 
-const EMAIL = /^[^\s@\p{Cc}\p{Cf}]{1,64}@[^\s@\p{Cc}\p{Cf}]{1,255}$/u;
+const EMAIL =
+  /^(?!.*[\p{Cc}\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}])[^\s@]{1,64}@[^\s@]{1,255}$/u;
 
 /** What is wrong with an e-mail address, or `undefined`. Only its shape: whether mail arrives is another question. */
 export function emailProblem(email: string): string | undefined {
@@ -34,7 +36,7 @@ export function emailProblem(email: string): string | undefined {
     : 'An e-mail address looks like name@example.org and has at most 254 characters.';
 }
 
-const NAME = /^[^\p{Cc}\p{Cf}]{1,128}$/u;
+const NAME = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,128}$/u;
 
 /** What is wrong with a person's name for display, or `undefined`. */
 export function displayNameProblem(name: string): string | undefined {

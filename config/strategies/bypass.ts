@@ -68,8 +68,9 @@ function proxyEvidence(req: Request): string | undefined {
     (name) => name.startsWith('x-forwarded') || FORWARDING_HEADERS.includes(name),
   );
   if (header !== undefined) return `header ${header}`;
-  const host = hostName(req.headers.host);
-  return host !== undefined && isLocalhostName(host) ? undefined : 'Host is not a localhost name';
+  const hosts = (req.headersDistinct['host'] ?? []).map(hostName); // of two, `headers` has the first only
+  const local = hosts.length === 1 && hosts.every((host) => host && isLocalhostName(host));
+  return local ? undefined : 'Host is not a localhost name';
 }
 
 function isCrossSite(req: Request, trusted: ReadonlySet<string>): boolean {

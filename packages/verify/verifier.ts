@@ -48,8 +48,10 @@ const REQUIRED_CLAIMS = ['iss', 'sub', 'iat', 'exp', 'jti', 'sid'] as const;
  *   than its caller believes.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
-  if (options.issuer === '') throw new TypeError('issuer must not be empty');
-  if (options.audience === '') throw new TypeError('audience must not be empty');
+  if (isBlank(options.issuer)) throw new TypeError('issuer must not be empty');
+  if (options.audience !== undefined && isBlank(options.audience)) {
+    throw new TypeError('audience must not be empty');
+  }
   if (options.keys.length === 0) throw new TypeError('keys must not be empty');
   const keys = new Map(options.keys.map((key) => [key.kid, key]));
   const { now = systemNow, clockTolerance = 5 } = options;
@@ -74,6 +76,11 @@ export function createVerifier(options: VerifierOptions): Verifier {
       }
     },
   };
+}
+
+/** Callers without TypeScript may leave out what the types demand, and jose would then check nothing. */
+function isBlank(text: unknown): boolean {
+  return typeof text !== 'string' || text.trim() === '';
 }
 
 /** The header of a compact JWS, refused before any of it is trusted. */

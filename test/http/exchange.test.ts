@@ -325,9 +325,6 @@ describe('security 16: the limits of a session hold against a client that polls'
     const ada = await signIn(app, 'ada');
     app.clock.advance(DAY);
     expect([await status(ada), await status(ada)]).to.deep.equal([401, 401]);
-    app.clock.advance(-HOUR); // a clock that is set back must not matter either, once it has been removed
-    expect((await ada.post('/auth/logout')).status).to.equal(204);
-    expect(await status(ada)).to.equal(401);
   });
 });
 

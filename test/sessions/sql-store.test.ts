@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto';
+import { DatabaseSync } from 'node:sqlite';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -6,7 +6,9 @@ import { SqlSessionStore } from '../../sessions/sql-store.ts';
 import type { SessionLifetime } from '../../sessions/lifetime.ts';
 import { openDatabase } from '../../storage/database.ts';
 import { type SessionEngine, sessionStoreContract } from '../contracts/session-store.ts';
-import { TestClock } from '../support/clock.ts';
+import { StorageError } from '../../core/errors.ts';
+import { DAY, SECOND, TestClock } from '../support/clock.ts';
+import { failureOf } from '../support/failure.ts';
 import { temporaryDatabase } from '../support/database.ts';
 
 async function sqliteSessions(lifetime: SessionLifetime): Promise<SessionEngine> {
@@ -35,4 +37,21 @@ async function sqliteSessions(lifetime: SessionLifetime): Promise<SessionEngine>
 }
 
 sessionStoreContract('SQLite', sqliteSessions);
-void [hash, expect];
+
+describe('sessions in SQLite, when another process holds the database for long', () => {
+  const lifetime = { idleTimeout: DAY / SECOND, lifetime: (7 * DAY) / SECOND };
+
+  it('can be read, and say why they cannot be written', async () => {
+    await using temporary = await temporaryDatabase();
+    const store = new SqlSessionStore(temporary.database, new TestClock(), lifetime);
+    const holder = new DatabaseSync(temporary.file);
+    holder.exec('BEGIN EXCLUSIVE');
+    expect(await store.list()).to.deep.equal([]);
+    const failure = await failureOf(store.revoke('some session'));
+    expect(failure).to.be.instanceOf(StorageError);
+    expect(failure.message).to.match(/locked by another process/);
+    holder.exec('ROLLBACK');
+    expect(await store.revoke('some session')).to.be.false;
+    holder.close();
+  });
+});

@@ -1,0 +1,117 @@
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { parseDuration } from '../core/durations.ts';
+import { USER_CLAIMS } from '../tokens/claims.ts';
+import { HMAC_ALGORITHMS } from '../tokens/key-ring.ts';
+import { SECRET_ADVICE } from './secrets.ts';
+
+const MODES = ['development', 'test', 'production'] as const;
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+const oneOf = <const T extends readonly string[]>(values: T) =>
+  z.enum(values, { error: `must be one of ${values.join(', ')}` });
+const duration = z.string().transform((text, context) => {
+  const seconds = parseDuration(text);
+  if (seconds !== undefined) return seconds;
+  context.addIssue('must be a whole number with a unit: 90s, 15m, 6h or 7d');
+  return z.NEVER;
+});
+const requiredSecret = z.string({
+  error: `is required: ${SECRET_ADVICE}; or let "coatcheck init" write a whole .env`,
+});
+const list = requiredSecret.transform((text) => text.split(',').map((item) => item.trim()));
+const nonEmptyList = list.refine((items) => items.every((item) => item !== ''), {
+  error: 'is a list with an empty entry: remove the comma too many',
+});
+const listOf = <const T extends readonly string[]>(values: T) =>
+  nonEmptyList.pipe(z.array(oneOf(values)));
+const isOrigin = (text: string) => {
+  const url = URL.parse(text);
+  return url !== null && /^https?:$/.test(url.protocol) && url.origin === text.toLowerCase();
+};
+/** As browsers write it: scheme and host in lower case. */
+const asOrigin = (text: string) => new URL(text).origin;
+const originError = {
+  error: 'must be an origin such as https://app.example.org, without a path or a slash at the end',
+};
+const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]{1,64}$/;
+
+const SESSION_COOKIES = ['session', '__Host-session'];
+
+/** Every setting by its name in the environment, with what it must look like. */
+export const schema = {
+  NODE_ENV: oneOf(MODES).default('production'),
+  HOST: z.string().default('127.0.0.1'),
+  PORT: z
+    .string()
+    .regex(/^\d{1,5}$/, { error: 'must be a port number, 0 to 65535' })
+    .transform(Number)
+    .refine((port) => port <= 65_535, { error: 'must be a port number, 0 to 65535' })
+    .default(3000),
+  PUBLIC_URL: z
+    .string()
+    .transform((text) => text.replace(/\/$/, ''))
+    .refine(isOrigin, {
+      error: 'must be the address people use, such as https://login.example.org, without a path',
+    })
+    .transform(asOrigin)
+    .optional(),
+  SESSION_SECRET: nonEmptyList,
+  JWT_SECRET_KEY: requiredSecret,
+  JWT_SECRET_KEY_PREVIOUS: nonEmptyList.default([]),
+  JWT_ALGORITHM: oneOf(HMAC_ALGORITHMS).default('HS256'),
+  JWT_EXPIRES_IN: duration
+    .refine((seconds) => seconds <= 86_400, { error: 'must be at most 24h' })
+    .default(21_600),
+  JWT_ISSUER: z.string().optional(),
+  JWT_AUDIENCE: nonEmptyList.default([]),
+  JWT_CLAIMS: listOf(USER_CLAIMS).default([...USER_CLAIMS]),
+  SESSION_IDLE_TIMEOUT: duration.default(86_400),
+  SESSION_LIFETIME: duration
+    .refine((seconds) => seconds <= 31_536_000, { error: 'must be at most 365d' })
+    .default(604_800),
+  TOKEN_COOKIE: z
+    .string()
+    .regex(COOKIE_NAME, { error: 'must be a cookie name: letters, digits, - and _' })
+    .refine((name) => !SESSION_COOKIES.includes(name), {
+      error: 'must be another name than the session cookie has',
+    })
+    .optional(),
+  BYPASS_AUTH: oneOf(['true', 'false'])
+    .transform((text) => text === 'true')
+    .default(false),
+  REGISTRATION: oneOf(['open', 'closed']).default('closed'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^sqlite:(?!:memory:).+/, {
+      error: 'must be sqlite:<path of a file>, such as sqlite:data/coatcheck.db',
+    })
+    .default('sqlite:data/coatcheck.db'),
+  CORS_ORIGINS: nonEmptyList
+    .pipe(z.array(z.string().refine(isOrigin, originError).transform(asOrigin)))
+    .default([]),
+  TRUST_PROXY: nonEmptyList
+    .refine((items) => items.every(isAddressOrRange), {
+      error: 'must list addresses or ranges such as 10.0.0.5 or 10.0.0.0/8',
+    })
+    .default([]),
+  TLS_CERT_FILE: z.string().optional(),
+  TLS_KEY_FILE: z.string().optional(),
+  LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
+};
+
+export const everySetting = z.object(schema);
+
+/** The settings by their names in the environment, each checked by itself. */
+export type Values = z.output<typeof everySetting>;
+
+function isAddressOrRange(text: string): boolean {
+  const [address = '', prefix, ...rest] = text.split('/');
+  const bits = isIP(address) === 4 ? 32 : 128;
+  return (
+    isIP(address) !== 0 &&
+    rest.length === 0 &&
+    (prefix === undefined ||
+      (/^\d{1,3}$/.test(prefix) && Number(prefix) > 0 && Number(prefix) <= bits))
+  );
+}

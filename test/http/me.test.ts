@@ -1,0 +1,166 @@
+import { randomBytes } from 'node:crypto';
+import { expect } from 'chai';
+import { signIn, startApp, type TestApp } from '../support/app.ts';
+import { bodyOf, type Client } from '../support/client.ts';
+import { HOUR, SECOND } from '../support/clock.ts';
+import { temporaryDirectory } from '../support/directory.ts';
+import { send } from '../support/raw.ts';
+import { claimsOf } from '../support/session.ts';
+
+function bearer(token: string): Record<string, string> {
+  return { Authorization: `Bearer ${token}` };
+}
+
+/** The token with the character at that place changed to another one of its alphabet. */
+function altered(token: string, place: number): string {
+  const other = token[place] === 'A' ? 'B' : 'A';
+  return token.slice(0, place) + other + token.slice(place + 1);
+}
+
+describe('GET /auth/me', () => {
+  let app: TestApp;
+  let ada: Client;
+  let anyone: Client;
+  before(async () => {
+    app = await startApp();
+    ada = await signIn(app, 'ada');
+    anyone = app.client();
+  });
+  after(() => app[Symbol.asyncDispose]());
+
+  it('answers the user as they are now, not as they were when the token was made', async () => {
+    const token = await ada.token();
+    const { sub } = claimsOf(token);
+    await app.services.users.setRoles(String(sub), ['editor']);
+    const response = await anyone.get('/auth/me', bearer(token));
+    expect(response.status).to.equal(200);
+    expect(response.headers.get('cache-control')).to.equal('no-store');
+    expect(await bodyOf(response)).to.deep.equal({
+      user: { id: sub, username: 'ada', name: null, email: null, roles: ['editor'] },
+    });
+  });
+
+  it('asks for a token with a bare challenge when there is none (RFC 6750, section 3.1)', async () => {
+    for (const headers of [{}, { Authorization: 'Basic YTpi' }]) {
+      const response = await anyone.get('/auth/me', headers);
+      expect(response.status).to.equal(401);
+      expect(response.headers.get('www-authenticate')).to.equal('Bearer');
+      expect((await bodyOf(response))['code']).to.equal('token_required');
+    }
+  });
+
+  it('does not take the session in place of a token', async () => {
+    expect((await ada.get('/auth/me')).status).to.equal(401);
+  });
+
+  it('refuses a token with one character changed, anywhere', async () => {
+    const token = await ada.token();
+    for (let place = 0; place < token.length; place += 1) {
+      if (token[place] === '.') continue;
+      const response = await anyone.get('/auth/me', bearer(altered(token, place)));
+      expect(response.status, `character ${place}`).to.equal(401);
+      expect(response.headers.get('www-authenticate')).to.match(
+        /^Bearer error="invalid_token", error_description="[^"]+"$/,
+      );
+      await response.arrayBuffer();
+    }
+  });
+
+  it('refuses a token that says alg: none', async () => {
+    const [, payload] = (await ada.token()).split('.');
+    const header = Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url');
+    for (const signature of ['', 'AA']) {
+      const response = await anyone.get('/auth/me', bearer(`${header}.${payload}.${signature}`));
+      expect(response.status).to.equal(401);
+    }
+  });
+
+  it('refuses a token that has ended', async () => {
+    await using other = await startApp();
+    const token = await (await signIn(other, 'ada')).token();
+    other.clock.advance(6 * HOUR + 6 * SECOND);
+    const response = await other.client().get('/auth/me', bearer(token));
+    expect(response.status).to.equal(401);
+    expect((await bodyOf(response))['detail']).to.equal('The token has expired.');
+  });
+
+  it('refuses a token of another issuer that has the same secret', async () => {
+    await using other = await startApp({ JWT_ISSUER: 'https://other.example.org' });
+    const token = await (await signIn(other, 'ada')).token();
+    expect((await anyone.get('/auth/me', bearer(token))).status).to.equal(401);
+  });
+
+  it('refuses the token of a user who was disabled or deleted', async () => {
+    for (const username of ['bob', 'carol']) {
+      const token = await (await signIn(app, username)).token();
+      const id = String(claimsOf(token)['sub']);
+      if (username === 'bob') await app.services.users.setDisabled(id, true);
+      else await app.services.users.remove(id);
+      const response = await anyone.get('/auth/me', bearer(token));
+      expect(response.status).to.equal(401);
+      expect((await bodyOf(response))['code']).to.equal('invalid_token');
+    }
+  });
+
+  it('refuses a token in the address as a bad request, even a good one', async () => {
+    const token = await ada.token();
+    for (const headers of [{}, bearer(token)]) {
+      const response = await anyone.get(`/auth/me?access_token=${token}`, headers);
+      expect(response.status).to.equal(400);
+      expect(response.headers.get('www-authenticate')).to.equal('Bearer error="invalid_request"');
+      expect(await response.text()).not.to.include(token);
+    }
+  });
+
+  it('refuses a header that is not one word after Bearer', async () => {
+    for (const Authorization of ['Bearer', 'Bearer ', 'Bearer a b', 'Bearer "a"', 'Bearer a,b']) {
+      const response = await anyone.get('/auth/me', { Authorization });
+      expect(response.status, Authorization).to.equal(400);
+      expect(response.headers.get('www-authenticate')).to.include('error="invalid_request"');
+    }
+  });
+
+  it('takes the name of the scheme in any case', async () => {
+    const token = await ada.token();
+    for (const scheme of ['bearer', 'BEARER']) {
+      const response = await anyone.get('/auth/me', { Authorization: `${scheme} ${token}` });
+      expect(response.status).to.equal(200);
+    }
+  });
+
+  it('answers a token of absurd length or strange characters with 401, quickly', async () => {
+    for (const text of ['.', '..', 'a.b.c', 'a'.repeat(12_000), `${'a.'.repeat(5000)}a`, 'ey.ey.ey']) {
+      expect((await anyone.get('/auth/me', bearer(text))).status, text.slice(0, 9)).to.equal(401);
+    }
+  });
+
+  it('counts only the first of two Authorization headers', async () => {
+    const token = await ada.token();
+    const answer = await send(app, 'GET', '/auth/me', {
+      Authorization: ['Bearer x.y.z', `Bearer ${token}`],
+    });
+    expect(answer.status).to.equal(401);
+  });
+});
+
+describe('JWT_SECRET_KEY_PREVIOUS', () => {
+  it('security 14: verifies tokens of before the rotation; new ones have the new key', async () => {
+    using directory = temporaryDirectory();
+    const DATABASE_URL = `sqlite:${directory.path}/shared.db`;
+    const [old, current] = [randomBytes(64).toString('hex'), randomBytes(64).toString('hex')];
+    await using before = await startApp({ DATABASE_URL, JWT_SECRET_KEY: old });
+    await using rotated = await startApp({
+      DATABASE_URL,
+      JWT_SECRET_KEY: current,
+      JWT_SECRET_KEY_PREVIOUS: old,
+    });
+    await using done = await startApp({ DATABASE_URL, JWT_SECRET_KEY: current });
+
+    const token = await (await signIn(before, 'ada')).token();
+    expect((await rotated.client().get('/auth/me', bearer(token))).status).to.equal(200);
+    expect((await done.client().get('/auth/me', bearer(token))).status).to.equal(401);
+    const fresh = await (await signIn(rotated, 'ada')).token();
+    expect((await done.client().get('/auth/me', bearer(fresh))).status).to.equal(200);
+    expect((await before.client().get('/auth/me', bearer(fresh))).status).to.equal(401);
+  });
+});

@@ -1,0 +1,37 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { cleanEnvironment, PROGRAM, until } from './command.ts';
+
+/** Whether util-linux's `script` is here, which gives a program a terminal to talk to. */
+export function hasPseudoTerminal(): boolean {
+  return (
+    spawnSync('script', ['--version'], { encoding: 'utf8' }).stdout?.includes('util-linux') ?? false
+  );
+}
+
+/** What is shown first, and what is then typed. */
+export type Typing = readonly (readonly [prompt: string, keys: string])[];
+
+/** Runs a command of Coatcheck as a person would see it. @returns its exit code and all that was on the screen */
+export async function runOnTerminal(args: readonly string[], cwd: string, typing: Typing) {
+  const quoted = [process.execPath, PROGRAM, ...args].map(
+    (word) => `'${word.replaceAll("'", String.raw`'\''`)}'`,
+  );
+  const child = spawn('script', ['-qec', quoted.join(' '), '/dev/null'], {
+    cwd,
+    env: cleanEnvironment({ SHELL: '/bin/sh', TERM: 'xterm' }),
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
+  let screen = '';
+  child.stdout.setEncoding('utf8').on('data', (more: string) => (screen += more));
+  const closed = once(child, 'close');
+  let seen = 0;
+  for (const [prompt, keys] of typing) {
+    await until(() => screen.includes(prompt, seen), child);
+    seen = screen.indexOf(prompt, seen) + prompt.length;
+    child.stdin.write(keys);
+  }
+  await closed;
+  return { code: child.exitCode, screen };
+}

@@ -1,0 +1,166 @@
+import { availableParallelism } from 'node:os';
+import { expect } from 'chai';
+import { Problem } from '../../core/errors.ts';
+import { authenticate, PasswordHasher } from '../../users/password.ts';
+import { sqlUserStore, type UserStore } from '../../users/user-store.ts';
+import { TestClock } from '../support/clock.ts';
+import { temporaryDatabase, type TemporaryDatabase } from '../support/database.ts';
+import { failureOf } from '../support/failure.ts';
+
+const PASSWORD = 'a gull stole my umbrella';
+
+describe('a password', () => {
+  const passwords = new PasswordHasher();
+  const matches = async (hashed: string, tried: string) =>
+    passwords.matches(await passwords.hash(hashed), tried);
+
+  it("is hashed with argon2id at OWASP's parameters, with a salt of its own", async () => {
+    const hashes = await Promise.all([passwords.hash(PASSWORD), passwords.hash(PASSWORD)]);
+    for (const hash of hashes)
+      expect(hash).to.match(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}$/);
+    expect(hashes[0]).not.to.equal(hashes[1]);
+    expect(hashes.join()).not.to.include(PASSWORD);
+  });
+
+  it('matches itself and nothing else', async () => {
+    const hash = await passwords.hash(PASSWORD);
+    expect(await passwords.matches(hash, PASSWORD)).to.be.true;
+    for (const other of [
+      '',
+      PASSWORD.toUpperCase(),
+      `${PASSWORD} `,
+      ` ${PASSWORD}`,
+      PASSWORD.slice(0, -1),
+      hash,
+    ]) {
+      expect(await passwords.matches(hash, other), other).to.be.false;
+    }
+  });
+
+  it('is one whether its accents are composed or not', async () => {
+    expect(await matches('caf\u00E9 in Montr\u00E9al', 'cafe\u0301 in Montre\u0301al')).to.be.true;
+    expect(await matches('cafe\u0301 in Montre\u0301al', 'caf\u00E9 in Montr\u00E9al')).to.be.true;
+    expect(await matches('caf\u00E9 in Montr\u00E9al', 'cafe in Montreal')).to.be.false;
+  });
+
+  it('keeps apart what only looks alike', async () => {
+    expect(await matches('ﬁsh and chips', 'fish and chips')).to.be.false;
+  });
+
+  it('counts to its last character', async () => {
+    const long = 'x'.repeat(1023);
+    expect(await matches(`${long}a`, `${long}a`)).to.be.true;
+    expect(await matches(`${long}a`, `${long}b`)).to.be.false;
+    expect(await matches('🦄'.repeat(1023) + 'a', '🦄'.repeat(1023) + 'b')).to.be.false;
+  });
+
+  it('goes on after a NUL', async () => {
+    expect(await matches('secret\u0000one', 'secret\u0000one')).to.be.true;
+    expect(await matches('secret\u0000one', 'secret\u0000two')).to.be.false;
+    expect(await matches('secret\u0000one', 'secret')).to.be.false;
+  });
+
+  it('never matches where there is no hash', async () => {
+    for (const tried of ['', 'null', PASSWORD])
+      expect(await passwords.matches(null, tried)).to.be.false;
+  });
+});
+
+describe('many passwords at once', () => {
+  /** One runs in each slot, 64 wait, and the hasher makes its dummy hash at first. */
+  const CAPACITY = Math.max(1, availableParallelism() - 1) + 64 - 1;
+
+  it('are turned away beyond a limit, and taken again afterwards', async function () {
+    this.timeout(60_000);
+    const passwords = new PasswordHasher();
+    const attempts = Array.from({ length: CAPACITY + 10 }, () => passwords.hash(PASSWORD));
+    const outcomes = await Promise.allSettled(attempts);
+    const refused = outcomes.flatMap((outcome): unknown[] =>
+      outcome.status === 'rejected' ? [outcome.reason] : [],
+    );
+    expect(refused).to.have.length(10);
+    for (const problem of refused) {
+      expect(problem).to.be.instanceOf(Problem);
+      expect(problem).to.deep.include({
+        code: 'overloaded',
+        status: 503,
+        headers: { 'Retry-After': '5' },
+      });
+    }
+    expect(await passwords.hash(PASSWORD)).to.match(/^\$argon2id/);
+  });
+
+  it('are turned away for unknown users just as for known ones', async function () {
+    this.timeout(60_000);
+    const passwords = new PasswordHasher();
+    const hash = await passwords.hash(PASSWORD);
+    const busy = Array.from({ length: CAPACITY + 1 }, () => passwords.hash(PASSWORD));
+    expect(await failureOf(passwords.matches(hash, PASSWORD))).to.include({ code: 'overloaded' });
+    expect(await failureOf(passwords.matches(null, PASSWORD))).to.include({ code: 'overloaded' });
+    await Promise.all(busy);
+    expect(await passwords.matches(hash, PASSWORD)).to.be.true;
+  });
+});
+
+/** The real hasher, which notes what it was asked. */
+class WatchedHasher extends PasswordHasher {
+  readonly asked: (string | null)[] = [];
+
+  override matches(passwordHash: string | null, password: string): Promise<boolean> {
+    this.asked.push(passwordHash);
+    return super.matches(passwordHash, password);
+  }
+}
+
+describe('a login', () => {
+  let temporary: TemporaryDatabase;
+  let users: UserStore;
+  let hash: string;
+  before(async () => {
+    hash = await new PasswordHasher().hash(PASSWORD);
+    temporary = await temporaryDatabase();
+    users = sqlUserStore(temporary.database, new TestClock());
+    await users.add({ username: 'ada', email: 'ada@example.org', passwordHash: hash });
+    const grace = await users.add({ username: 'grace', passwordHash: hash });
+    await users.setDisabled(grace.id, true);
+    await users.add({ username: 'bypassed' });
+  });
+  after(() => temporary[Symbol.asyncDispose]());
+
+  const cases: Record<string, { login: string; password: string; known: boolean; in: boolean }> = {
+    'with the right password': { login: 'ada', password: PASSWORD, known: true, in: true },
+    'by e-mail address': { login: 'ADA@example.org', password: PASSWORD, known: true, in: true },
+    'with a wrong password': { login: 'ada', password: 'wrong', known: true, in: false },
+    'with an empty password': { login: 'ada', password: '', known: true, in: false },
+    'of a disabled user': { login: 'grace', password: PASSWORD, known: true, in: false },
+    'of a disabled user with a wrong password': {
+      login: 'grace',
+      password: 'wrong',
+      known: true,
+      in: false,
+    },
+    'of a user without a password': {
+      login: 'bypassed',
+      password: PASSWORD,
+      known: false,
+      in: false,
+    },
+    'of nobody': { login: 'nobody', password: PASSWORD, known: false, in: false },
+    'of nobody, by e-mail address': {
+      login: 'nobody@example.org',
+      password: PASSWORD,
+      known: false,
+      in: false,
+    },
+    'of nothing': { login: '', password: '', known: false, in: false },
+  };
+
+  for (const [kind, { login, password, known, in: succeeds }] of Object.entries(cases)) {
+    it(`${kind} ${succeeds ? 'is let in' : 'is refused'} after one look at one hash`, async () => {
+      const passwords = new WatchedHasher();
+      const user = await authenticate(users, passwords, login, password);
+      expect(user?.username).to.equal(succeeds ? 'ada' : undefined);
+      expect(passwords.asked).to.deep.equal([known ? hash : null]);
+    });
+  }
+});
