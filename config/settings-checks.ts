@@ -72,6 +72,9 @@ function checkAddresses(values: Partial<Values>, report: Report): void {
   if (url?.startsWith('http:') && cert !== undefined) {
     report('PUBLIC_URL', 'says http, but TLS_CERT_FILE makes this service answer https');
   }
+  if (values.TOKEN_COOKIE?.startsWith('__') && !url?.startsWith('https:')) {
+    report('TOKEN_COOKIE', 'has a prefix that browsers take over https only');
+  }
   if (mode === 'production' && url === undefined) {
     report('PUBLIC_URL', 'is required in production: the https address that people use');
   } else if (mode === 'production' && !url?.startsWith('https:')) {

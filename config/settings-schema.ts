@@ -41,7 +41,12 @@ const SESSION_COOKIES = ['session', '__Host-session'];
 /** Every setting by its name in the environment, with what it must look like. */
 export const schema = {
   NODE_ENV: oneOf(MODES).default('production'),
-  HOST: z.string().default('127.0.0.1'),
+  HOST: z
+    .string()
+    .refine((host) => isIP(host) !== 0 || /^[a-z\d.-]+$/i.test(host), {
+      error: 'must be an address or a host name, without a port',
+    })
+    .default('127.0.0.1'),
   PORT: z
     .string()
     .regex(/^\d{1,5}$/, { error: 'must be a port number, 0 to 65535' })

@@ -33,7 +33,14 @@ export function answerErrors(services: RouteServices): ErrorRequestHandler {
       sendHtml(res, status, views.render('problem', pageData(services, undefined, data)));
       return;
     }
-    const body = { type: `urn:coatcheck:problem:${code}`, title, status, code, detail, request_id: req.id };
+    const body = {
+      type: `urn:coatcheck:problem:${code}`,
+      title,
+      status,
+      code,
+      detail,
+      request_id: req.id,
+    };
     sendJson(res, status, body, 'application/problem+json; charset=utf-8');
   };
 }

@@ -171,7 +171,12 @@ function refuseBadNames({ username, email, name, roles = [] }: NewUser): void {
 }
 
 function refuseBadRoles(roles: readonly string[]): void {
-  if (roles.length > 100) refuse('roles', 'A user has at most 100 roles.');
+  if (roles.join(',').length > 2048) {
+    refuse(
+      'roles',
+      'All roles of a user together have at most 2,048 characters: they travel in every token.',
+    );
+  }
   for (const role of roles) refuse('roles', roleProblem(role));
 }
 

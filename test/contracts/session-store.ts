@@ -377,6 +377,17 @@ export function sessionStoreContract(name: string, open: OpenSessionEngine): voi
         expect(await get(store, id)).to.be.oneOf([null, undefined]);
       });
 
+      it('end when their sign-in says so, though sessions may last longer by now', async () => {
+        const { id, user } = await kept({ expiresAt: clock.now() + HOUR });
+        clock.advance(HOUR - 1);
+        await use(id);
+        expect(await store.list()).to.deep.equal([
+          { ...user, lastSeenAt: clock.now(), idleExpiresAt: user.expiresAt },
+        ]);
+        clock.advance(1);
+        expect(await get(store, id)).to.be.oneOf([null, undefined]);
+      });
+
       it('note when they were last seen at most once a minute', async () => {
         const { id, user } = await kept();
         const seen = new Set<number | undefined>();

@@ -91,7 +91,14 @@ describe('what is not credentials', () => {
     const login = JSON.stringify({ username: 'ada', password: PASSWORD });
 
     it('of another content type are 415', async () => {
-      const types = ['text/plain', 'text/json', 'multipart/form-data', 'application/xml', 'rubbish', ''];
+      const types = [
+        'text/plain',
+        'text/json',
+        'multipart/form-data',
+        'application/xml',
+        'rubbish',
+        '',
+      ];
       for (const type of types) {
         const answer = await refusal({ 'Content-Type': type }, login);
         expect(answer.status, type).to.equal(415);
@@ -129,7 +136,19 @@ describe('what is not credentials', () => {
     });
 
     it('that are broken JSON are 400', async () => {
-      const texts = ['{', '{"username":', '{"a":1}}', "{'a':1}", 'null', '1', '"x"', '{"a":NaN}', '\ufeff', '[', ' '];
+      const texts = [
+        '{',
+        '{"username":',
+        '{"a":1}}',
+        "{'a':1}",
+        'null',
+        '1',
+        '"x"',
+        '{"a":NaN}',
+        '\ufeff',
+        '[',
+        ' ',
+      ];
       for (const text of texts) {
         const answer = await refusal(JSON_TYPE, text);
         expect(answer.status, text).to.equal(400);
@@ -145,7 +164,11 @@ describe('what is not credentials', () => {
       const bytes = Buffer.concat([Buffer.from('{"username":"ada\xff","password":"x"}', 'latin1')]);
       const json = await refusal(JSON_TYPE, bytes);
       expect([json.status, json.detail]).to.deep.equal([400, 'The body is not valid UTF-8.']);
-      for (const form of ['username=%ff&password=x', 'username=%&password=x', 'username=%zz&password=x']) {
+      for (const form of [
+        'username=%ff&password=x',
+        'username=%&password=x',
+        'username=%zz&password=x',
+      ]) {
         expect((await refusal(FORM_TYPE, form)).status, form).to.equal(400);
       }
     });

@@ -11,8 +11,19 @@ describe('security 21: no secret, password, cookie or token gets into a log or a
       JWT_SECRET_KEY: randomBytes(64).toString('hex'),
     };
     await using app = await startApp({ ...secrets, TOKEN_COOKIE: 'jwt' });
-    const [password, newPassword, wrong, short] = ['canary-1-right', 'canary-2-new', 'canary-3-wrong', 'c-4-sh'];
-    const canaries = new Set<string>([...Object.values(secrets), password, newPassword, wrong, short]);
+    const [password, newPassword, wrong, short] = [
+      'canary-1-right',
+      'canary-2-new',
+      'canary-3-wrong',
+      'c-4-sh',
+    ];
+    const canaries = new Set<string>([
+      ...Object.values(secrets),
+      password,
+      newPassword,
+      wrong,
+      short,
+    ]);
     const errors: string[] = [];
     const ada = app.client();
     const note = async (response: Response) => {
@@ -29,10 +40,14 @@ describe('security 21: no secret, password, cookie or token gets into a log or a
     await note(await ada.post('/auth/register', { username: 'ada', password }));
     await note(await ada.login('ada', wrong));
     await note(await ada.submit('/auth/login', { username: 'ada', password: wrong }));
-    await note(await ada.submit('/auth/login', { username: password, password: wrong, extra: wrong }));
+    await note(
+      await ada.submit('/auth/login', { username: password, password: wrong, extra: wrong }),
+    );
     await note(await ada.get(`/auth/login?username=ada&password=${password}`));
     await note(await ada.post(`/auth/login?username=ada&password=${password}`, {}));
-    await note(await ada.request('POST', '/auth/login', text, `{"username":"ada","password":"${wrong}`));
+    await note(
+      await ada.request('POST', '/auth/login', text, `{"username":"ada","password":"${wrong}`),
+    );
     await note(await ada.request('POST', '/auth/login', text, `{"password":${wrong}}`));
     await note(await ada.request('POST', '/auth/login', text, `{"password":["${wrong}"],"x":1}`));
     await note(await ada.request('POST', '/auth/login', { 'Content-Type': 'text/plain' }, wrong));
@@ -52,14 +67,16 @@ describe('security 21: no secret, password, cookie or token gets into a log or a
     await note(await ada.post('/auth/password', { ...change, current_password: password }));
 
     const { users, sessions } = app.services;
-    const { findActive, findLogin } = users;
+    const findActive = users.findActive.bind(users);
+    const findLogin = users.findLogin.bind(users);
     for (const error of [new Error('boom'), new StorageError('away')]) {
       users.findActive = () => Promise.reject(error);
       users.findLogin = () => Promise.reject(error);
       await note(await ada.get('/auth/token'));
       await note(await ada.login('ada', newPassword));
       await note(await ada.submit('/auth/login', { username: 'ada', password: newPassword }));
-      Object.assign(users, { findActive, findLogin });
+      users.findActive = findActive;
+      users.findLogin = findLogin;
     }
     sessions.set = (_id, _session, callback) => callback?.(new Error('boom'));
     await note(await ada.login('ada', newPassword));
@@ -74,7 +91,10 @@ describe('security 21: no secret, password, cookie or token gets into a log or a
       expect(app.logged().includes(canary), canary).to.equal(false);
       for (const error of errors) {
         // The name that was typed is shown again in its form, even when it was the password by mistake.
-        const shown = error.replaceAll(`name="username" type="text" autocomplete="username" value="${password}"`, '');
+        const shown = error.replaceAll(
+          `name="username" type="text" autocomplete="username" value="${password}"`,
+          '',
+        );
         expect(shown.includes(canary), `${canary} in ${error}`).to.equal(false);
       }
     }

@@ -30,7 +30,16 @@ describe('CORS_ORIGINS', () => {
   });
 
   it('lets no other origin, and never says *', async () => {
-    const others = ['https://evil.example', 'null', `${APP}.evil.example`, `${APP}/`, 'http://app.example.org', 'http://localhost:3000', '*', ''];
+    const others = [
+      'https://evil.example',
+      'null',
+      `${APP}.evil.example`,
+      `${APP}/`,
+      'http://app.example.org',
+      'http://localhost:3000',
+      '*',
+      '',
+    ];
     for (const origin of others) {
       for (const method of ['GET', 'OPTIONS']) {
         const headers = { Origin: origin, 'Access-Control-Request-Method': 'GET' };

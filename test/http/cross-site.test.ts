@@ -13,19 +13,63 @@ type Verdict = 'allowed' | 'refused';
 const CALLERS: [string, Verdict, RawHeaders][] = [
   ['curl, without any of the headers', 'allowed', {}],
   ['the address bar', 'allowed', { 'Sec-Fetch-Site': 'none', 'Sec-Fetch-Mode': 'navigate' }],
-  ['a form of ours', 'allowed', { Origin: OWN, 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'navigate' }],
-  ['a script of ours', 'allowed', { Origin: OWN, 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'cors' }],
-  ['a script of ours that GETs', 'allowed', { 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'cors' }],
-  ['our form, without a referrer', 'allowed', { Origin: 'null', 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'navigate' }],
-  ['a script of a listed app', 'allowed', { Origin: APP, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'cors' }],
-  ['a script of a listed app on a sister site', 'allowed', { Origin: APP, 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'cors' }],
+  [
+    'a form of ours',
+    'allowed',
+    { Origin: OWN, 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'navigate' },
+  ],
+  [
+    'a script of ours',
+    'allowed',
+    { Origin: OWN, 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'cors' },
+  ],
+  [
+    'a script of ours that GETs',
+    'allowed',
+    { 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'cors' },
+  ],
+  [
+    'our form, without a referrer',
+    'allowed',
+    { Origin: 'null', 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'navigate' },
+  ],
+  [
+    'a script of a listed app',
+    'allowed',
+    { Origin: APP, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'cors' },
+  ],
+  [
+    'a script of a listed app on a sister site',
+    'allowed',
+    { Origin: APP, 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'cors' },
+  ],
   ['a listed app in an old browser', 'allowed', { Origin: APP }],
-  ['a form elsewhere', 'refused', { Origin: EVIL, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' }],
-  ['a script elsewhere', 'refused', { Origin: EVIL, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'cors' }],
-  ['an image elsewhere', 'refused', { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors' }],
+  [
+    'a form elsewhere',
+    'refused',
+    { Origin: EVIL, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' },
+  ],
+  [
+    'a script elsewhere',
+    'refused',
+    { Origin: EVIL, 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'cors' },
+  ],
+  [
+    'an image elsewhere',
+    'refused',
+    { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors' },
+  ],
   ['a link elsewhere', 'refused', { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' }],
-  ['a link on a sister site', 'refused', { 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'navigate' }],
-  ['a script on a sister site', 'refused', { Origin: 'https://x.localhost', 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'cors' }],
+  [
+    'a link on a sister site',
+    'refused',
+    { 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'navigate' },
+  ],
+  [
+    'a script on a sister site',
+    'refused',
+    { Origin: 'https://x.localhost', 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'cors' },
+  ],
   ['another site in an old browser', 'refused', { Origin: EVIL }],
   ['a sandboxed page or a data: address', 'refused', { Origin: 'null' }],
   ['the same, in a new browser', 'refused', { Origin: 'null', 'Sec-Fetch-Site': 'cross-site' }],
@@ -77,7 +121,10 @@ describe('security 9: callers from other sites (M11)', () => {
       for (const [who, verdict, headers] of CALLERS) {
         it(`${who}: login is ${verdict}`, async () => {
           const rows = await sessionRows(app);
-          const answer = await post('/auth/login', headers, { username: 'ada', password: PASSWORD });
+          const answer = await post('/auth/login', headers, {
+            username: 'ada',
+            password: PASSWORD,
+          });
           if (verdict === 'refused') expectRefusal(answer, who);
           else expect(answer.status).to.equal(done);
           expect(await sessionRows(app)).to.equal(verdict === 'allowed' ? rows + 1 : rows);
@@ -93,7 +140,10 @@ describe('security 9: callers from other sites (M11)', () => {
 
         it(`${who}: registration and change of password are ${verdict}`, async () => {
           const tab = await signIn(app, 'ada');
-          const registration = await post('/auth/register', headers, { username: '', password: '' });
+          const registration = await post('/auth/register', headers, {
+            username: '',
+            password: '',
+          });
           const change = await post(
             '/auth/password',
             { ...headers, ...cookiesOf(tab) },
@@ -118,7 +168,11 @@ describe('security 9: callers from other sites (M11)', () => {
   }
 
   it('get a page when they are a navigation', async () => {
-    const headers = { Accept: 'text/html', 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate' };
+    const headers = {
+      Accept: 'text/html',
+      'Sec-Fetch-Site': 'cross-site',
+      'Sec-Fetch-Mode': 'navigate',
+    };
     const answer = await send(app, 'GET', '/auth/token', headers);
     expect(answer.status).to.equal(403);
     expect(answer.headers.get('content-type')).to.equal('text/html; charset=utf-8');
@@ -127,7 +181,9 @@ describe('security 9: callers from other sites (M11)', () => {
   it('may not send what a form can send without asking: text that looks like JSON', async () => {
     const body = JSON.stringify({ username: 'ada', password: PASSWORD });
     for (const type of ['text/plain', 'multipart/form-data; boundary=x']) {
-      expect((await send(app, 'POST', '/auth/login', { 'Content-Type': type }, body)).status).to.equal(415);
+      expect(
+        (await send(app, 'POST', '/auth/login', { 'Content-Type': type }, body)).status,
+      ).to.equal(415);
     }
   });
 });

@@ -41,13 +41,26 @@ describe('POST /auth/login', () => {
   });
 
   it('knows the name in any case and Unicode form, with blanks around it', async () => {
-    for (const name of ['ada', 'ADA', 'ａｄａ', 'ＡＤＡ', '  Ada ', 'ADA@EXAMPLE.ORG', 'ａｄａ@example.org']) {
+    for (const name of [
+      'ada',
+      'ADA',
+      'ａｄａ',
+      'ＡＤＡ',
+      '  Ada ',
+      'ADA@EXAMPLE.ORG',
+      'ａｄａ@example.org',
+    ]) {
       expect((await app.client().login(name, PASSWORD)).status, name).to.equal(200);
     }
   });
 
   it('takes the password as it is: no case folding, no trimming, no cutting', async () => {
-    for (const password of [PASSWORD.toUpperCase(), ` ${PASSWORD}`, `${PASSWORD} `, `${PASSWORD}x`]) {
+    for (const password of [
+      PASSWORD.toUpperCase(),
+      ` ${PASSWORD}`,
+      `${PASSWORD} `,
+      `${PASSWORD}x`,
+    ]) {
       expect((await app.client().login('Ada', password)).status).to.equal(401);
     }
   });
@@ -92,17 +105,22 @@ describe('POST /auth/login', () => {
   });
 
   it('never uses credentials of the address (M1)', async () => {
-    const query = new URLSearchParams({ username: 'Ada', password: PASSWORD });
+    const query = new URLSearchParams({ username: 'Ada', password: PASSWORD }).toString();
     const someone = app.client();
     const attempts = [
       await someone.post(`/auth/login?${query}`),
       await someone.post(`/auth/login?${query}`, {}),
       await someone.post(`/auth/login?${query}`, { username: '', password: '' }),
-      await someone.post(`/auth/login?password=${encodeURIComponent(PASSWORD)}`, { username: 'Ada' }),
+      await someone.post(`/auth/login?password=${encodeURIComponent(PASSWORD)}`, {
+        username: 'Ada',
+      }),
       await someone.submit(`/auth/login?${query}`, {}),
     ];
     for (const response of attempts) expect(response.status).to.equal(400);
-    const wrong = await someone.post(`/auth/login?${query}`, { username: 'Ada', password: 'wrong' });
+    const wrong = await someone.post(`/auth/login?${query}`, {
+      username: 'Ada',
+      password: 'wrong',
+    });
     expect(wrong.status).to.equal(401);
     expect((await someone.get(`/auth/login?${query}`)).status).to.equal(405);
     expect(someone.cookies.size).to.equal(0);
@@ -131,7 +149,9 @@ describe('POST /auth/login', () => {
     it('shows what is missing with the status of a bad request', async () => {
       const response = await app.client().submit('/auth/login', { username: 'Ada' });
       expect(response.status).to.equal(400);
-      expect(await response.text()).to.include('password is missing').and.to.include('value="Ada"');
+      expect(await response.text())
+        .to.include('password is missing')
+        .and.to.include('value="Ada"');
     });
   });
 });

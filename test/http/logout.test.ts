@@ -26,7 +26,9 @@ describe('logging out', () => {
       const response = await ada.post('/auth/logout');
       expect(response.status).to.equal(204);
       expect(response.headers.get('cache-control')).to.equal('no-store');
-      expect(response.headers.getSetCookie().map((line) => line.toLowerCase())).to.deep.equal([CLEARED]);
+      expect(response.headers.getSetCookie().map((line) => line.toLowerCase())).to.deep.equal([
+        CLEARED,
+      ]);
       expect(await isAlive(stolen)).to.equal(false);
     });
 
@@ -90,9 +92,20 @@ describe('logging out', () => {
       'a link on another site': { ...NAVIGATION, 'Sec-Fetch-Site': 'cross-site' },
       'a link on a sister site': { ...NAVIGATION, 'Sec-Fetch-Site': 'same-site' },
       'a browser that does not say where it comes from': { Accept: 'text/html' },
-      'an image on another site': { Accept: 'image/*', 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors' },
-      'an image on a page of ours': { Accept: 'image/*', 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'no-cors' },
-      'a script on a page elsewhere, in an old browser': { Accept: '*/*', Origin: 'https://evil.example' },
+      'an image on another site': {
+        Accept: 'image/*',
+        'Sec-Fetch-Site': 'cross-site',
+        'Sec-Fetch-Mode': 'no-cors',
+      },
+      'an image on a page of ours': {
+        Accept: 'image/*',
+        'Sec-Fetch-Site': 'same-origin',
+        'Sec-Fetch-Mode': 'no-cors',
+      },
+      'a script on a page elsewhere, in an old browser': {
+        Accept: '*/*',
+        Origin: 'https://evil.example',
+      },
     };
     for (const [who, headers] of Object.entries(asking)) {
       it(`asks first, and the session lives: ${who}`, async () => {
@@ -120,11 +133,13 @@ describe('logging out', () => {
     const load = (id: string) =>
       new Promise<SessionData>((resolve, reject) => {
         app.services.sessions.get(id, (error, session) =>
-          session ? resolve(session) : reject(error ?? new Error('no session')),
+          session ? resolve(session) : reject(new Error('no session', { cause: error })),
         );
       });
     const settled = (work: (done: (error?: unknown) => void) => void) =>
-      new Promise<void>((resolve, reject) => work((error) => (error ? reject(error) : resolve())));
+      new Promise<void>((resolve, reject) =>
+        work((cause) => (cause ? reject(new Error('failed', { cause })) : resolve())),
+      );
 
     it('one that writes the session after the logout does not bring it back', async () => {
       const id = sessionId(ada.cookies.get('session'));

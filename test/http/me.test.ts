@@ -66,11 +66,25 @@ describe('GET /auth/me', () => {
     }
   });
 
+  it('refuses every other way to write the same signature', async () => {
+    const token = await ada.token();
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    for (const last of alphabet) {
+      const other = token.slice(0, -1) + last;
+      const { status } = await anyone.get('/auth/me', bearer(other));
+      expect(status, last).to.equal(other === token ? 200 : 401);
+    }
+    expect((await anyone.get('/auth/me', bearer(`${token}=`))).status).to.equal(401);
+  });
+
   it('refuses a token that says alg: none', async () => {
     const [, payload] = (await ada.token()).split('.');
     const header = Buffer.from('{"alg":"none","typ":"JWT"}').toString('base64url');
     for (const signature of ['', 'AA']) {
-      const response = await anyone.get('/auth/me', bearer(`${header}.${payload}.${signature}`));
+      const response = await anyone.get(
+        '/auth/me',
+        bearer(`${header}.${String(payload)}.${signature}`),
+      );
       expect(response.status).to.equal(401);
     }
   });
@@ -129,7 +143,14 @@ describe('GET /auth/me', () => {
   });
 
   it('answers a token of absurd length or strange characters with 401, quickly', async () => {
-    for (const text of ['.', '..', 'a.b.c', 'a'.repeat(12_000), `${'a.'.repeat(5000)}a`, 'ey.ey.ey']) {
+    for (const text of [
+      '.',
+      '..',
+      'a.b.c',
+      'a'.repeat(12_000),
+      `${'a.'.repeat(5000)}a`,
+      'ey.ey.ey',
+    ]) {
       expect((await anyone.get('/auth/me', bearer(text))).status, text.slice(0, 9)).to.equal(401);
     }
   });

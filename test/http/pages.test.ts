@@ -27,7 +27,9 @@ describe('the pages', () => {
         expect(response.headers.get('content-type')).to.equal('text/html; charset=utf-8');
         expect(response.headers.get('cache-control')).to.equal('no-store');
         expect(response.headers.has('etag')).to.equal(false);
-        expect(await response.text()).to.match(/^\s*<!doctype html>/).and.to.include('</html>');
+        expect(await response.text())
+          .to.match(/^\s*<!doctype html>/)
+          .and.to.include('</html>');
       }
     });
   }
@@ -35,7 +37,9 @@ describe('the pages', () => {
   it('/account shows the user, and sends everybody else to sign in first', async () => {
     const response = await ada.get('/account', PAGE);
     expect(response.status).to.equal(200);
-    expect(await response.text()).to.include('admin').and.to.include('127.0.0.1');
+    expect(await response.text())
+      .to.include('admin')
+      .and.to.include('127.0.0.1');
     const other = await anyone.get('/account', PAGE);
     expect(other.status).to.equal(303);
     expect(other.headers.get('location')).to.equal('/login?returnTo=/account');
@@ -67,7 +71,15 @@ describe('the pages', () => {
   });
 
   it('security 25: have no inline script, style or handler, and no address elsewhere', async () => {
-    const pages = ['/', '/login', '/register', '/account', '/auth/bypass', '/auth/logout', '/nowhere'];
+    const pages = [
+      '/',
+      '/login',
+      '/register',
+      '/account',
+      '/auth/bypass',
+      '/auth/logout',
+      '/nowhere',
+    ];
     for (const client of [ada, anyone]) {
       for (const path of pages) {
         const html = await (await client.get(path, PAGE)).text();
@@ -83,18 +95,25 @@ describe('the pages', () => {
     const email = `"><svg/onload=alert(1)>@example.org`;
     await addUser(app, "o'brien", { name, email, roles: ['a.b'] });
     const mallory = app.client();
-    await mallory.post('/auth/login', { username: "o'brien", password: PASSWORD }, { 'User-Agent': HOSTILE });
+    await mallory.post(
+      '/auth/login',
+      { username: "o'brien", password: PASSWORD },
+      { 'User-Agent': HOSTILE },
+    );
     for (const path of ['/', '/account', '/auth/bypass', '/auth/logout', '/login', '/nowhere']) {
       const html = await (await mallory.get(path, PAGE)).text();
       expect(html, path).not.to.match(/<img src=x|<svg/);
-      if (path === '/account') expect(html).to.include('&lt;svg/onload').and.to.include('&lt;img src=x');
+      if (path === '/account')
+        expect(html).to.include('&lt;svg/onload').and.to.include('&lt;img src=x');
     }
   });
 
   it('escape what is in the address and in forms', async () => {
     const query = encodeURIComponent(`/"><script>alert(1)</script>'`);
     for (const path of ['/login', '/register', '/auth/bypass', '/auth/logout', '/']) {
-      const html = await (await anyone.get(`${path}?returnTo=${query}&changed=${query}`, PAGE)).text();
+      const html = await (
+        await anyone.get(`${path}?returnTo=${query}&changed=${query}`, PAGE)
+      ).text();
       expect(html, path).not.to.include('<script');
     }
     for (const field of ['username', 'email', 'name', '<script>alert(1)</script>', 'returnTo']) {
@@ -118,8 +137,15 @@ describe('the pages', () => {
       const problem = await anyone.request(method, path, { Accept: 'application/json' });
       expect([page.status, problem.status], path).to.deep.equal([status, status]);
       expect(page.headers.get('content-type')).to.equal('text/html; charset=utf-8');
-      expect(problem.headers.get('content-type')).to.equal('application/problem+json; charset=utf-8');
-      for (const name of ['allow', 'www-authenticate', 'cache-control', 'content-security-policy']) {
+      expect(problem.headers.get('content-type')).to.equal(
+        'application/problem+json; charset=utf-8',
+      );
+      for (const name of [
+        'allow',
+        'www-authenticate',
+        'cache-control',
+        'content-security-policy',
+      ]) {
         expect(page.headers.get(name), `${path} ${name}`).to.equal(problem.headers.get(name));
       }
       const { code } = await bodyOf(problem);
@@ -153,7 +179,22 @@ describe('security 25: the headers of every answer', () => {
 
   it('are there on good answers and refusals', async () => {
     const ada = await signIn(app, 'ada');
-    const paths = ['/', '/login', '/account', '/auth/token', '/auth/session', '/auth/me', '/auth/bypass', '/nowhere', '/healthz', '/readyz', '/assets/style.css', '/assets/icon.svg', '/%', '/%ff'];
+    const paths = [
+      '/',
+      '/login',
+      '/account',
+      '/auth/token',
+      '/auth/session',
+      '/auth/me',
+      '/auth/bypass',
+      '/nowhere',
+      '/healthz',
+      '/readyz',
+      '/assets/style.css',
+      '/assets/icon.svg',
+      '/%',
+      '/%ff',
+    ];
     for (const path of paths) {
       for (const method of ['GET', 'HEAD', 'POST', 'OPTIONS']) {
         expectHeaders(await ada.request(method, path), `${method} ${path}`);
@@ -164,7 +205,10 @@ describe('security 25: the headers of every answer', () => {
   it('are there on 500 and 503', async () => {
     await using broken = await startApp();
     const ada = await signIn(broken, 'ada');
-    for (const [status, error] of [[500, new Error('boom')], [503, new StorageError('away')]] as const) {
+    for (const [status, error] of [
+      [500, new Error('boom')],
+      [503, new StorageError('away')],
+    ] as const) {
       broken.services.users.findActive = () => Promise.reject(error);
       for (const headers of [PAGE, {}]) {
         const response = await ada.get('/auth/token', headers);
@@ -191,15 +235,21 @@ describe('assets', () => {
   it('may be kept for ever, under an address that changes with their content', async () => {
     await using app = await startApp();
     const html = await (await app.client().get('/')).text();
-    const hrefs = [...html.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(([, href = '']) => href);
+    const hrefs = [...html.matchAll(/(?:href|src)="(\/assets\/[^"]+)"/g)].map(
+      ([, href = '']) => href,
+    );
     expect(new Set(hrefs).size).to.equal(2);
     for (const href of new Set(hrefs)) {
       expect(href).to.match(/\?v=[0-9a-f]{12}$/);
       for (const method of ['GET', 'HEAD']) {
         const response = await app.client().request(method, href);
         expect(response.status).to.equal(200);
-        expect(response.headers.get('cache-control')).to.equal('public, max-age=31536000, immutable');
-        expect(response.headers.get('content-type')).to.match(/^(text\/css; charset=utf-8|image\/svg\+xml)$/);
+        expect(response.headers.get('cache-control')).to.equal(
+          'public, max-age=31536000, immutable',
+        );
+        expect(response.headers.get('content-type')).to.match(
+          /^(text\/css; charset=utf-8|image\/svg\+xml)$/,
+        );
         expect((await response.arrayBuffer()).byteLength > 0).to.equal(method === 'GET');
       }
     }
@@ -207,7 +257,16 @@ describe('assets', () => {
 
   it('are the only files that can be fetched', async () => {
     await using app = await startApp();
-    const paths = ['/assets/', '/assets', '/assets/../render.ts', '/assets/..%2frender.ts', '/assets/%2e%2e/login.eta', '/views/login.eta', '/.env', '/package.json'];
+    const paths = [
+      '/assets/',
+      '/assets',
+      '/assets/../render.ts',
+      '/assets/..%2frender.ts',
+      '/assets/%2e%2e/login.eta',
+      '/views/login.eta',
+      '/.env',
+      '/package.json',
+    ];
     for (const path of paths) expect((await app.client().get(path)).status, path).to.equal(404);
   });
 });

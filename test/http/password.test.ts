@@ -38,7 +38,9 @@ describe('POST /auth/password', () => {
     const bob = await signIn(app, 'bob');
     await change(ada, PASSWORD, NEW);
     const alive = async (client: Client) => (await client.get('/auth/token')).status;
-    expect(await Promise.all([ada, phone, bypassed, bob].map(alive))).to.deep.equal([200, 401, 401, 200]);
+    expect(await Promise.all([ada, phone, bypassed, bob].map(alive))).to.deep.equal([
+      200, 401, 401, 200,
+    ]);
   });
 
   it('changes nothing when the current password is wrong', async () => {

@@ -64,9 +64,9 @@ describe('security 22: returnTo is a path on this origin, or nothing', () => {
     },
     'the bypass': {
       to: (returnTo) =>
-        app
-          .client()
-          .get(`/auth/bypass?token=ada&returnTo=${encodeURIComponent(returnTo)}`, { Accept: 'text/html' }),
+        app.client().get(`/auth/bypass?token=ada&returnTo=${encodeURIComponent(returnTo)}`, {
+          Accept: 'text/html',
+        }),
       otherwise: '/',
     },
     'the logout form': {

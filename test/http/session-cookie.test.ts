@@ -44,7 +44,11 @@ describe('the session cookie', () => {
 
   it('security 3: also when somebody else signs in, by password, bypass or registration', async () => {
     const changes = {
-      password: { method: 'POST', path: '/auth/login', body: { username: 'ada', password: PASSWORD } },
+      password: {
+        method: 'POST',
+        path: '/auth/login',
+        body: { username: 'ada', password: PASSWORD },
+      },
       bypass: { method: 'GET', path: '/auth/bypass?token=ada', body: undefined },
       registration: {
         method: 'POST',
@@ -55,8 +59,7 @@ describe('the session cookie', () => {
     for (const [how, { method, path, body }] of Object.entries(changes)) {
       const browser = await signIn(app, 'eve');
       const before = browser.clone();
-      const response =
-        method === 'GET' ? await browser.get(path) : await browser.post(path, body);
+      const response = method === 'GET' ? await browser.get(path) : await browser.post(path, body);
       expect(response.ok, how).to.equal(true);
       expect(browser.cookies.get('session'), how).not.to.equal(before.cookies.get('session'));
       expect((await before.get('/auth/token')).status, how).to.equal(401);
@@ -115,14 +118,15 @@ describe('the session cookie', () => {
 });
 
 describe('SESSION_SECRET as a list', () => {
-  const [first, second, foreign] = [1, 2, 3].map(() => randomBytes(64).toString('hex'));
+  const secret = () => randomBytes(64).toString('hex');
+  const [first, second, foreign] = [secret(), secret(), secret()];
 
   it('security 14: a cookie signed with the old secret is good after the rotation, a foreign one never', async () => {
     using directory = temporaryDirectory();
     const DATABASE_URL = `sqlite:${directory.path}/shared.db`;
-    await using before = await startApp({ DATABASE_URL, SESSION_SECRET: `${first}` });
+    await using before = await startApp({ DATABASE_URL, SESSION_SECRET: first });
     await using rotated = await startApp({ DATABASE_URL, SESSION_SECRET: `${second},${first}` });
-    await using done = await startApp({ DATABASE_URL, SESSION_SECRET: `${second}` });
+    await using done = await startApp({ DATABASE_URL, SESSION_SECRET: second });
 
     const cookie = (await signIn(before, 'ada')).cookies.get('session') ?? '';
     const status = async (app: TestApp, value: string) => {
@@ -132,7 +136,7 @@ describe('SESSION_SECRET as a list', () => {
     };
     expect(await status(rotated, cookie)).to.equal(200);
     expect(await status(done, cookie)).to.equal(401);
-    expect(await status(rotated, signedCookie(sessionId(cookie), `${foreign}`))).to.equal(401);
+    expect(await status(rotated, signedCookie(sessionId(cookie), foreign))).to.equal(401);
 
     const fresh = (await signIn(rotated, 'ada')).cookies.get('session') ?? '';
     expect(await status(done, fresh), 'new cookies have the new secret').to.equal(200);
@@ -144,7 +148,15 @@ describe('security 24: there is no session row without a login', () => {
     await using app = await startApp();
     await addUser(app, 'ada');
     const anyone = app.client();
-    const paths = ['/', '/login', '/register', '/account', '/auth/token', '/auth/session', '/auth/me'];
+    const paths = [
+      '/',
+      '/login',
+      '/register',
+      '/account',
+      '/auth/token',
+      '/auth/session',
+      '/auth/me',
+    ];
     for (const path of [...paths, '/auth/bypass', '/auth/logout', '/nowhere']) {
       await anyone.get(path, { Accept: 'text/html' });
       await anyone.request('HEAD', path);

@@ -23,11 +23,11 @@ export interface TestApp extends AsyncDisposable {
 
 /**
  * @param environment settings over those of `.env.test`, as strings
- * @param directory where the database is; left out, a temporary one
+ * @param port where PUBLIC_URL has to name the port that is listened on; 0, any free one
  */
 export async function startApp(
   environment: Record<string, string> = {},
-  { clock = new TestClock() }: { clock?: TestClock } = {},
+  { clock = new TestClock(), port = 0 }: { clock?: TestClock; port?: number } = {},
 ): Promise<TestApp> {
   const directory = temporaryDirectory();
   const settings = loadSettings({
@@ -39,7 +39,7 @@ export async function startApp(
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
   const services = await createWebServices(await createServices(settings, { clock, log }));
   const server = createServer(createApp(services));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url,

@@ -168,7 +168,7 @@ function spoiltForm({ required }: Wanted): fc.Arbitrary<string> {
       .constantFrom('%', '%0', '%zz', '%ff', '%C0%AF', '%ED%A0%80', '%00')
       .map((junk) => `${pairs.join('&')}${junk}`),
     fc
-      .constantFrom('__proto__=1', '__proto__[a]=1', 'constructor=1', 'roles=admin', '=x')
+      .constantFrom('__proto__=1', '__proto__[a]=1', 'constructor=1', 'roles=admin')
       .map((junk) => [...pairs, junk].join('&')),
     fc.constantFrom('', '&', '=', '&&&&', 'a'.repeat(3000), '[]=1', '%5B', 'a=b&'.repeat(2000)),
   );

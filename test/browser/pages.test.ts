@@ -1,0 +1,113 @@
+import { expect } from 'chai';
+import type { Browser, Page } from 'playwright-core';
+import { addUser, startApp, type TestApp } from '../support/app.ts';
+import { openPage, startBrowser } from '../support/browser.ts';
+import { freePort } from '../support/free-port.ts';
+
+const LONG = 'x'.repeat(60);
+
+/** Every page, with what brings it into the state to look at. */
+const PAGES: readonly {
+  name: string;
+  path: string;
+  as?: string;
+  then?: (page: Page) => Promise<void>;
+}[] = [
+  { name: 'home', path: '/' },
+  { name: 'home, signed in', path: '/', as: 'ada' },
+  { name: 'home, with a long name', path: '/', as: LONG },
+  { name: 'sign in', path: '/login?returnTo=/account' },
+  { name: 'sign in, refused', path: '/login', then: submit({ Username: 'ada', Password: 'no' }) },
+  { name: 'sign up', path: '/register' },
+  {
+    name: 'sign up, refused',
+    path: '/register',
+    then: submit({ Username: 'ada', Password: 'password' }),
+  },
+  { name: 'account', path: '/account', as: 'ada' },
+  { name: 'account, with a long name', path: '/account', as: LONG },
+  { name: 'bypass', path: '/auth/bypass' },
+  { name: 'bypass, refused', path: '/auth/bypass?token=%00' },
+  { name: 'nothing here', path: `/nothing/${LONG}` },
+  { name: 'wrong method', path: '/auth/login' },
+];
+
+function submit(fields: Record<string, string>) {
+  return async (page: Page) => {
+    for (const [label, text] of Object.entries(fields)) {
+      await page.getByLabel(label).first().fill(text);
+    }
+    await page.locator('main form').evaluate((form) => form.setAttribute('novalidate', ''));
+    await page.locator('main button[type=submit]').click();
+    await page.getByRole('alert').waitFor();
+  };
+}
+
+describe('Every page', function () {
+  this.timeout(60_000);
+  let browser: Browser | undefined;
+  let app: TestApp | undefined;
+  let url = '';
+
+  before(async function () {
+    browser = await startBrowser();
+    if (browser === undefined) {
+      console.warn('No Chromium on this machine: set CHROMIUM_PATH to run the browser tests.');
+      this.skip();
+    }
+    const port = await freePort();
+    url = `http://localhost:${port}`;
+    app = await startApp({ PUBLIC_URL: url }, { port });
+    await addUser(app, 'ada', { name: 'Ada Lovelace', roles: ['admin', 'orders:read'] });
+    await addUser(app, LONG, { name: 'X'.repeat(120), email: `${'y'.repeat(60)}@${LONG}.example` });
+    const off = await addUser(app, 'disabled', { name: 'Gone' });
+    await app.services.users.setDisabled(off.id, true);
+  });
+  after(async () => {
+    await browser?.close();
+    await app?.[Symbol.asyncDispose]();
+  });
+
+  for (const { name, path, as, then } of PAGES) {
+    it(`fits every screen, says what it is, and breaks no rule of its own: ${name}`, async () => {
+      if (browser === undefined) throw new Error('there is no browser');
+      const { page, context, complaints } = await openPage(browser);
+      if (as !== undefined) await page.goto(`${url}/auth/bypass?token=${as}`);
+      await page.goto(url + path);
+      await then?.(page);
+
+      expect(await page.locator('html').getAttribute('lang')).to.equal('en');
+      expect(await page.locator('h1').count()).to.equal(1);
+      expect(await page.title()).to.match(/\S · Coatcheck$/);
+      expect(await unlabelled(page)).to.deep.equal([]);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme });
+        for (const width of [320, 360, 1280]) {
+          await page.setViewportSize({ width, height: 740 });
+          expect(await overflow(page), `${colorScheme}, ${width} px`).to.equal(0);
+        }
+      }
+      expect(await cookiesSeenByScript(page)).to.equal('');
+      await context.close();
+      expect(complaints.filter((text) => !/status of 4\d\d/.test(text))).to.deep.equal([]);
+    });
+  }
+});
+
+/** Controls without a label, a name for screen readers included. */
+function unlabelled(page: Page): Promise<unknown> {
+  return page.evaluate(`[...document.querySelectorAll('input:not([type=hidden]), select, textarea, button')]
+    .filter((control) => control.tagName === 'BUTTON' ? !control.innerText.trim() : !control.labels?.[0]?.innerText.trim())
+    .map((control) => control.outerHTML)`);
+}
+
+/** By how many pixels the page is wider than the screen. */
+function overflow(page: Page): Promise<unknown> {
+  return page.evaluate(
+    'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+  );
+}
+
+function cookiesSeenByScript(page: Page): Promise<unknown> {
+  return page.evaluate('document.cookie');
+}
