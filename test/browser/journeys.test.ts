@@ -14,11 +14,7 @@ for (const javaScriptEnabled of [false, true]) {
     let url = '';
 
     before(async function () {
-      browser = await startBrowser();
-      if (browser === undefined) {
-        console.warn('No Chromium on this machine: set CHROMIUM_PATH to run the browser tests.');
-        this.skip();
-      }
+      browser = await startBrowser(this);
       const port = await freePort();
       url = `http://localhost:${port}`;
       app = await startApp({ PUBLIC_URL: url }, { port });
@@ -125,9 +121,9 @@ for (const javaScriptEnabled of [false, true]) {
     it('a link on a page of this service signs out at once', () =>
       journey(async (page) => {
         await page.goto(`${url}/auth/bypass?token=ada`);
-        await page.locator('main').evaluate((main) => {
-          main.innerHTML = '<a href="/auth/logout?returnTo=/register">Away</a>';
-        });
+        await page.evaluate(
+          `document.querySelector('main').innerHTML = '<a href="/auth/logout?returnTo=/register">Away</a>'`,
+        );
         await page.getByRole('link', { name: 'Away' }).click();
         await page.waitForURL(`${url}/register`);
         expect((await page.goto(`${url}/auth/token`))?.status()).to.equal(401);

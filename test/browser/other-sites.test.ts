@@ -17,11 +17,7 @@ describe('A page of another site', function () {
   let strangerApp = '';
 
   before(async function () {
-    browser = await startBrowser();
-    if (browser === undefined) {
-      console.warn('No Chromium on this machine: set CHROMIUM_PATH to run the browser tests.');
-      this.skip();
-    }
+    browser = await startBrowser(this);
     const port = await freePort();
     url = `http://localhost:${port}`;
     sites = [

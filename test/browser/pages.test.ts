@@ -11,18 +11,18 @@ const PAGES: readonly {
   name: string;
   path: string;
   as?: string;
-  then?: (page: Page) => Promise<void>;
+  enter?: (page: Page) => Promise<void>;
 }[] = [
   { name: 'home', path: '/' },
   { name: 'home, signed in', path: '/', as: 'ada' },
   { name: 'home, with a long name', path: '/', as: LONG },
   { name: 'sign in', path: '/login?returnTo=/account' },
-  { name: 'sign in, refused', path: '/login', then: submit({ Username: 'ada', Password: 'no' }) },
+  { name: 'sign in, refused', path: '/login', enter: submit({ Username: 'ada', Password: 'no' }) },
   { name: 'sign up', path: '/register' },
   {
     name: 'sign up, refused',
     path: '/register',
-    then: submit({ Username: 'ada', Password: 'password' }),
+    enter: submit({ Username: 'ada', Password: 'password' }),
   },
   { name: 'account', path: '/account', as: 'ada' },
   { name: 'account, with a long name', path: '/account', as: LONG },
@@ -37,7 +37,7 @@ function submit(fields: Record<string, string>) {
     for (const [label, text] of Object.entries(fields)) {
       await page.getByLabel(label).first().fill(text);
     }
-    await page.locator('main form').evaluate((form) => form.setAttribute('novalidate', ''));
+    await page.evaluate('document.querySelector("main form").noValidate = true');
     await page.locator('main button[type=submit]').click();
     await page.getByRole('alert').waitFor();
   };
@@ -50,11 +50,7 @@ describe('Every page', function () {
   let url = '';
 
   before(async function () {
-    browser = await startBrowser();
-    if (browser === undefined) {
-      console.warn('No Chromium on this machine: set CHROMIUM_PATH to run the browser tests.');
-      this.skip();
-    }
+    browser = await startBrowser(this);
     const port = await freePort();
     url = `http://localhost:${port}`;
     app = await startApp({ PUBLIC_URL: url }, { port });
@@ -68,13 +64,13 @@ describe('Every page', function () {
     await app?.[Symbol.asyncDispose]();
   });
 
-  for (const { name, path, as, then } of PAGES) {
+  for (const { name, path, as, enter } of PAGES) {
     it(`fits every screen, says what it is, and breaks no rule of its own: ${name}`, async () => {
       if (browser === undefined) throw new Error('there is no browser');
       const { page, context, complaints } = await openPage(browser);
       if (as !== undefined) await page.goto(`${url}/auth/bypass?token=${as}`);
       await page.goto(url + path);
-      await then?.(page);
+      await enter?.(page);
 
       expect(await page.locator('html').getAttribute('lang')).to.equal('en');
       expect(await page.locator('h1').count()).to.equal(1);

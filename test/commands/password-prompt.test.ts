@@ -18,7 +18,7 @@ describe('a password asked for on a terminal', function () {
     (await new Client(service?.url ?? '').login('ada', password)).status;
 
   before(async function () {
-    if (!hasPseudoTerminal()) return this.skip();
+    if (!hasPseudoTerminal()) this.skip();
     await run(['init'], { cwd });
     await run(['user', 'add', 'ada'], { cwd, stdin: PASSWORD });
     service = await serve({ cwd });

@@ -47,7 +47,14 @@ describe('coatcheck user', function () {
       expect([code, stderr]).to.deep.equal([0, '']);
       const printed: unknown = JSON.parse(stdout);
       expect(printed).to.have.all.keys(
-        ...['id', 'username', 'name', 'email', 'roles', 'disabled', 'has_password', 'created_at'],
+        'id',
+        'username',
+        'name',
+        'email',
+        'roles',
+        'disabled',
+        'has_password',
+        'created_at',
       );
       expect(printed).to.include({ username: 'json', name: null, email: null, has_password: true });
       expect(stdout).not.to.match(/argon2|gull/);

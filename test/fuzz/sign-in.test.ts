@@ -104,7 +104,7 @@ describe('Signing in amid junk', function () {
   });
 
   it('lasts: the session is exchanged whatever is in the query and the headers besides', async () => {
-    const query = junkQuery.filter((text) => !/audience/.test(text));
+    const query = junkQuery.filter((text) => !text.includes('audience'));
     await holds(fc.tuple(query, junkHeaders), 60, async ([text, headers]) => {
       const response = await ada.request('GET', `/auth/token?${text}`, headers);
       expectSound(await answerOf(response.clone()), { path: '/auth/token' });

@@ -16,10 +16,13 @@ function chromiumPath(): string | undefined {
   return candidates.find((file) => existsSync(file));
 }
 
-/** Starts Chromium; `undefined` where this machine has none. */
-export async function startBrowser(): Promise<Browser | undefined> {
+/** Starts Chromium for a suite; where this machine has none, says so and skips the suite. */
+export async function startBrowser(suite: Mocha.Context): Promise<Browser> {
   const executablePath = chromiumPath();
-  if (executablePath === undefined) return undefined;
+  if (executablePath === undefined) {
+    process.stderr.write('No Chromium on this machine: CHROMIUM_PATH can name one.\n');
+    suite.skip();
+  }
   return chromium.launch({
     executablePath,
     args: [

@@ -23,7 +23,7 @@ export async function holds<T>(
   if (!details.failed) return;
   const { seed, counterexamplePath, counterexample, errorInstance } = details;
   const input = fc.stringify(counterexample).slice(0, 1000); // a megabyte of it would help nobody
-  throw new Error(`not for ${input} (seed ${seed}, path ${counterexamplePath})`, {
+  throw new Error(`not for ${input} (seed ${seed}, path ${counterexamplePath ?? 'none'})`, {
     cause: errorInstance,
   });
 }

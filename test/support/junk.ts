@@ -82,7 +82,10 @@ export function spelling(text: string): fc.Arbitrary<string> {
     })
     .map(
       (ways) =>
-        `"${[...text].map((character, index) => escaped(character, ways[index])).join('')}"`,
+        `"${text
+          .split('')
+          .map((character, index) => escaped(character, ways[index]))
+          .join('')}"`,
     );
 }
 
@@ -162,8 +165,8 @@ function spoiltForm({ required }: Wanted): fc.Arbitrary<string> {
   return fc.oneof(
     fc.nat(required.length - 1).map((at) => pairs.toSpliced(at, 1).join('&')),
     fc.nat(required.length - 1).map((at) => [...pairs, pairs[at]].join('&')),
-    fc.nat(required.length - 1).map((at) => pairs.with(at, `${required[at]}=`).join('&')),
-    fc.nat(required.length - 1).map((at) => pairs.with(at, `${required[at]}[]=a`).join('&')),
+    fc.nat(required.length - 1).map((at) => pairs.with(at, `${required[at] ?? ''}=`).join('&')),
+    fc.nat(required.length - 1).map((at) => pairs.with(at, `${required[at] ?? ''}[]=a`).join('&')),
     fc
       .constantFrom('%', '%0', '%zz', '%ff', '%C0%AF', '%ED%A0%80', '%00')
       .map((junk) => `${pairs.join('&')}${junk}`),
@@ -195,7 +198,7 @@ export function spoiltBody(wanted: Wanted): fc.Arbitrary<Body> {
     .map((charset) => ({
       type: `${JSON_TYPE}; charset=${charset}`,
       text: whole,
-      ...(/16/.test(charset) ? { as: 'utf16le' as const } : {}),
+      ...(charset.includes('16') ? { as: 'utf16le' as const } : {}),
     }));
   const otherType = fc
     .constantFrom(

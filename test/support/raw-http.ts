@@ -16,7 +16,11 @@ export async function sendRaw(
     const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
     const late = setTimeout(() => {
       socket.destroy();
-      reject(new Error(`no end within ${PATIENCE} ms, after: ${Buffer.concat(received)}`));
+      reject(
+        new Error(
+          `no end within ${PATIENCE} ms, after: ${Buffer.concat(received).toString('latin1')}`,
+        ),
+      );
     }, PATIENCE);
     socket.on('data', (chunk) => received.push(chunk));
     socket.on('error', () => undefined); // a server that hangs up while we still write: what it said counts
@@ -57,7 +61,7 @@ function parseAnswers(text: string): Answer[] {
     const status = Number(head[1]);
     const length = status < 200 ? 0 : Number(headers.get('content-length') ?? Infinity);
     const body = rest.slice(from, from + length).replace(/^0\r\n\r\n$/, ''); // no chunks: Node's own
-    const noBody = /^HTTP\//.test(body); // the answer to a HEAD says how long it would be
+    const noBody = body.startsWith('HTTP/'); // the answer to a HEAD says how long it would be
     answers.push({ status, headers, body: noBody ? '' : body });
     rest = noBody ? body : rest.slice(from + length);
   }
