@@ -12,6 +12,8 @@ import { localStrategy } from './strategies/local.ts';
 interface Identified {
   readonly user: User;
   readonly amr: Amr;
+  /** Whether the proof is good still, asked once the session is stored. Without it, it is. */
+  readonly stillHolds?: () => Promise<boolean>;
 }
 
 declare global {

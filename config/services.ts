@@ -99,7 +99,6 @@ export interface WebServices extends Services {
     readonly registration: boolean;
     readonly corsOrigins: readonly string[];
     readonly trustProxy: readonly string[];
-    readonly idleTimeout: number;
   };
 }
 
@@ -125,7 +124,6 @@ export async function createWebServices(services: Services): Promise<WebServices
       registration: settings.registration === 'open',
       corsOrigins: settings.corsOrigins,
       trustProxy: settings.trustProxy,
-      idleTimeout: settings.session.idleTimeout,
     },
   };
 }

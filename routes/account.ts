@@ -31,7 +31,8 @@ export function register({ users, passwords, passwordProblem }: RouteServices): 
       name,
       passwordHash: await passwords.hash(password),
     });
-    startSession(req, { user, amr: 'pwd' }, next);
+    await startSession(req, { user, amr: 'pwd' });
+    next();
   };
 }
 

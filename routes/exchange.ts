@@ -3,7 +3,7 @@ import { numericDate } from '../core/clock.ts';
 import { invalidToken, Problem } from '../core/errors.ts';
 import { sendJson } from '../core/http.ts';
 import { endpoint } from './endpoint.ts';
-import type { RouteServices, Site } from './services.ts';
+import type { RouteServices } from './services.ts';
 import {
   noStore,
   publicUser,
@@ -25,7 +25,7 @@ export function exchangeEndpoints(router: Router, services: RouteServices): void
 
 /** The user is read afresh: new roles show at once, and who was disabled since sign-in gets nothing. */
 function sendToken(services: RouteServices): RequestHandler {
-  const { issuer, clock, site } = services;
+  const { issuer, sessions, site } = services;
   return async (req, res) => {
     const signIn = requiredSignIn(req);
     const user = await requiredViewer(req, services);
@@ -36,14 +36,9 @@ function sendToken(services: RouteServices): RequestHandler {
       token_type: 'Bearer',
       expires_in: ticket.expiresIn,
       expires_at: ticket.expiresAt,
-      session_expires_at: sessionEnd(signIn.expiresAt, clock.now(), site),
+      session_expires_at: numericDate(sessions.endIfUnused(signIn)),
     });
   };
-}
-
-/** When the session ends if it is not used again: this request counts as use. */
-function sessionEnd(expiresAt: number, now: number, site: Site): number {
-  return numericDate(Math.min(expiresAt, now + site.idleTimeout * 1000));
 }
 
 function audienceOf(req: Request): string | undefined {
@@ -54,7 +49,7 @@ function audienceOf(req: Request): string | undefined {
 }
 
 function sendSession(services: RouteServices): RequestHandler {
-  const { clock, site } = services;
+  const { sessions } = services;
   return async (req, res) => {
     const signIn = requiredSignIn(req);
     const user = await requiredViewer(req, services);
@@ -64,7 +59,7 @@ function sendSession(services: RouteServices): RequestHandler {
         id: signIn.publicId,
         amr: [signIn.amr],
         created_at: numericDate(signIn.createdAt),
-        expires_at: sessionEnd(signIn.expiresAt, clock.now(), site),
+        expires_at: numericDate(sessions.endIfUnused(signIn)),
         ends_at: numericDate(signIn.expiresAt),
       },
     });

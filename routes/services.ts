@@ -42,8 +42,6 @@ export interface Site {
   readonly registration: boolean;
   readonly corsOrigins: readonly string[];
   readonly trustProxy: readonly string[];
-  /** Seconds. */
-  readonly idleTimeout: number;
 }
 
 export interface Readiness {

@@ -1,4 +1,5 @@
-import type { NextFunction, Request, RequestHandler } from 'express';
+import { promisify } from 'node:util';
+import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { Problem } from '../core/errors.ts';
 import { localPath, seeOther, sendJson, wantsPage } from '../core/http.ts';
@@ -35,7 +36,7 @@ export function signInWith(services: RouteServices, strategy: string): RequestHa
     const done = (error: unknown, identified?: Express.User | false | null) => {
       if (error) return next(error);
       if (!identified) return next(wrongCredentials());
-      return startSession(req, identified, next);
+      return startSession(req, identified).then(() => next(), next);
     };
     passport.authenticate(strategy, done)(req, res, next);
   };
@@ -44,12 +45,22 @@ export function signInWith(services: RouteServices, strategy: string): RequestHa
 /**
  * Puts a sign-in into a session with a new id. One that could not be stored is forgotten: express-session would
  * try again at the end of the answer, and set its cookie on a refusal.
+ *
+ * @throws {Problem} `invalid_credentials` when the password was changed meanwhile
  */
-export function startSession(req: Request, identified: Express.User, next: NextFunction): void {
-  req.logIn(identified, (error: unknown) => {
-    if (error) Reflect.deleteProperty(req, 'session');
-    next(error);
-  });
+export async function startSession(req: Request, identified: Express.User): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      req.logIn(identified, (error?: Error) => (error ? reject(error) : resolve()));
+    });
+  } catch (error) {
+    Reflect.deleteProperty(req, 'session');
+    throw error;
+  }
+  if (identified.stillHolds && !(await identified.stillHolds())) {
+    await promisify(req.session.destroy.bind(req.session))();
+    throw wrongCredentials();
+  }
 }
 
 /** One sentence for unknown, wrong and disabled. */

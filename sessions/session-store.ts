@@ -48,6 +48,8 @@ export interface SessionStore extends Store {
   set(id: string, session: SessionData, callback?: (error?: unknown) => void): void;
   touch(id: string, session: SessionData, callback?: (error?: unknown) => void): void;
   destroy(id: string, callback?: (error?: unknown) => void): void;
+  /** When a session ends if it is not used after this request, in milliseconds since 1970. */
+  endIfUnused(signIn: SignIn): number;
   /** Sessions that are alive, newest first. @param userId of one user only */
   list(userId?: string): Promise<SessionSummary[]>;
   /** Ends the session of that public id. A request in flight cannot bring it back. @returns whether it existed. */

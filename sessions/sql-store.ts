@@ -78,11 +78,7 @@ export class SqlSessionStore extends Store implements SessionStore {
   override touch(id: string, session: SessionData, callback?: (error?: unknown) => void): void {
     const signIn = session.passport?.user;
     const now = this.#clock.now();
-    const lastSeen = signIn && this.#stored.get(signIn);
-    if (
-      signIn === undefined ||
-      (lastSeen !== undefined && now - lastSeen < this.#lastSeenInterval)
-    ) {
+    if (signIn === undefined || this.#seenAt(signIn, now) !== now) {
       callback?.();
       return;
     }
@@ -92,6 +88,16 @@ export class SqlSessionStore extends Store implements SessionStore {
       .set(this.#seen(signIn, now))
       .where('id_hash', '=', idHash(id));
     settle(update.execute(), callback);
+  }
+
+  endIfUnused(signIn: SignIn): number {
+    return this.#seen(signIn, this.#seenAt(signIn, this.#clock.now())).idle_expires_at;
+  }
+
+  /** When the session will have been last seen after this request: now, or less than a minute ago. */
+  #seenAt(signIn: SignIn, now: number): number {
+    const before = this.#stored.get(signIn);
+    return before === undefined || now - before >= this.#lastSeenInterval ? now : before;
   }
 
   #seen(signIn: SignIn, now: number) {

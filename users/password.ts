@@ -38,6 +38,16 @@ export class PasswordHasher {
   }
 }
 
+/** Somebody who knew the password a moment ago. */
+export interface Authenticated {
+  readonly user: User;
+  /**
+   * Whether that password is the user's still. Asked once the session is stored: a change of the password in
+   * between has ended the sessions that it found, and would have missed this one.
+   */
+  stillHolds(): Promise<boolean>;
+}
+
 /**
  * The user whose login and password these are. Unknown, wrong and disabled take one way and one time.
  * @param login username or e-mail address
@@ -47,10 +57,12 @@ export async function authenticate(
   passwords: PasswordHasher,
   login: string,
   password: string,
-): Promise<User | undefined> {
+): Promise<Authenticated | undefined> {
   const found = await users.findLogin(login);
   const matches = await passwords.matches(found?.passwordHash ?? null, password);
-  return matches && found !== undefined && !found.user.disabled ? found.user : undefined;
+  if (!matches || found === undefined || found.user.disabled) return undefined;
+  const { user, passwordHash } = found;
+  return { user, stillHolds: async () => (await users.passwordHash(user.id)) === passwordHash };
 }
 
 /** Lets so many run at once and so many wait. */

@@ -9,7 +9,7 @@ import type { UserStore } from '../../users/user-store.ts';
 export function localStrategy(users: UserStore, passwords: PasswordHasher): Strategy {
   return new Strategy((login, password, done) => {
     authenticate(users, passwords, login, password).then(
-      (user) => done(null, user === undefined ? false : { user, amr: 'pwd' }),
+      (found) => done(null, found === undefined ? false : { ...found, amr: 'pwd' }),
       (error: unknown) => done(error),
     );
   });

@@ -316,6 +316,21 @@ describe('security 16: the limits of a session hold against a client that polls'
     return last;
   }
 
+  it('says when the session ends if it is not used again, and keeps to it', async () => {
+    await using app = await startApp();
+    const ada = await signIn(app, 'ada');
+    const endOf = async () =>
+      Number((await bodyOf(await ada.get('/auth/token')))['session_expires_at']);
+    const first = await endOf();
+    app.clock.advance(59 * SECOND);
+    expect(await endOf(), 'not written yet, so not extended').to.equal(first);
+    app.clock.advance(MINUTE);
+    const last = await endOf();
+    expect(last).to.be.greaterThan(first);
+    app.clock.advance(last * 1000 - app.clock.now());
+    expect((await ada.get('/auth/token')).status).to.equal(401);
+  });
+
   it('keeps a session that is in use for six days, and ends it at seven', async () => {
     await using app = await startApp();
     const ada = await signIn(app, 'ada');

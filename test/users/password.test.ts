@@ -158,8 +158,8 @@ describe('a login', () => {
   for (const [kind, { login, password, known, in: succeeds }] of Object.entries(cases)) {
     it(`${kind} ${succeeds ? 'is let in' : 'is refused'} after one look at one hash`, async () => {
       const passwords = new WatchedHasher();
-      const user = await authenticate(users, passwords, login, password);
-      expect(user?.username).to.equal(succeeds ? 'ada' : undefined);
+      const found = await authenticate(users, passwords, login, password);
+      expect(found?.user.username).to.equal(succeeds ? 'ada' : undefined);
       expect(passwords.asked).to.deep.equal([known ? hash : null]);
     });
   }
