@@ -25,13 +25,13 @@ const mostCpuToLimit = 2.2;
 export function exchangeFindings(results: Results, options: BenchOptions): Findings {
   const rows = [...results].map(([server, figures]) => row(server, figures, results));
   const aims = judge(results);
-  const { sessions, rounds, seconds, connections } = options;
+  const { sessions, rounds, seconds, connections, spin } = options;
   const heading =
-    `One exchange: ${sessions} sessions, ${connections} in flight, ` +
+    `One exchange: ${sessions} sessions, ${connections} in flight${spin ? ', spinning' : ''}, ` +
     `medians of ${rounds} rounds of ${seconds} s`;
   return {
     text: [heading, '', renderTable(columns(rows), rows), '', ...footnotes(rows)].join('\n'),
-    json: { sessions, rounds, seconds, connections, servers: rows },
+    json: { sessions, rounds, seconds, connections, spin, servers: rows },
     aims,
   };
 }

@@ -54,14 +54,14 @@ async function compare(
 async function prepare(
   contender: Contender,
   server: ServerProcess,
-  { sessions, connections, warmUp }: BenchOptions,
+  { sessions, connections, warmUp, spin }: BenchOptions,
   { signal, progress }: Surroundings,
 ): Promise<Contestant> {
   const { port } = server;
   progress(`${contender.name}: opening ${sessions} sessions`);
   const opened = await openSessions({ port, sessions, signal });
   const requests = opened.map(({ cookie }) => get(port, '/auth/token', cookie));
-  const load = new LoadGenerator({ port, connections, requests, signal });
+  const load = new LoadGenerator({ port, connections, requests, spin, signal });
   const usernameFor = (request: number) => contender.signsFor(opened[request]?.username ?? '');
   const { name, ticketKey } = contender;
   const contestant: Contestant = {

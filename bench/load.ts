@@ -5,6 +5,11 @@ export interface Load {
   readonly port: number;
   readonly connections: number;
   readonly requests: readonly Buffer[];
+  /**
+   * Keeps this process from sleeping while it waits. Otherwise the kernel charges the server for
+   * waking it, which on a virtual machine can cost more than the answer itself.
+   */
+  readonly spin: boolean;
   /** Closes the connections early; whoever waits for an answer is rejected. */
   readonly signal: AbortSignal;
 }
@@ -73,18 +78,31 @@ class Tally {
   }
 }
 
+/** Has the event loop turn without a pause until the returned function is called. */
+function spin(): () => void {
+  let next: NodeJS.Immediate;
+  const turn = () => {
+    next = setImmediate(turn);
+  };
+  turn();
+  return () => clearImmediate(next);
+}
+
 /** Open connections to one server, through which requests flow when told to. */
 export class Flow {
   readonly #connections: readonly Connection[];
   readonly #nextRequest: () => readonly [index: number, bytes: Buffer];
+  readonly #spin: boolean;
   readonly #tally = new Tally();
 
   constructor(
     connections: readonly Connection[],
     nextRequest: () => readonly [index: number, bytes: Buffer],
+    spin: boolean,
   ) {
     this.#connections = connections;
     this.#nextRequest = nextRequest;
+    this.#spin = spin;
   }
 
   /** Sends until it is enough, and waits for the last answer. Can be called again. */
@@ -93,7 +111,12 @@ export class Flow {
     const passed = () => (performance.now() - startedAt) / 1000;
     let issued = 0;
     const more = () => !enough(issued++, passed());
-    await Promise.all(this.#connections.map((connection) => this.#ask(connection, more)));
+    const stopSpinning = this.#spin ? spin() : () => undefined;
+    try {
+      await Promise.all(this.#connections.map((connection) => this.#ask(connection, more)));
+    } finally {
+      stopSpinning();
+    }
     this.#tally.addSeconds(passed());
   }
 
@@ -130,10 +153,10 @@ export class LoadGenerator {
 
   /** Whoever opens a flow closes it, soon: servers drop connections that are idle for seconds. */
   async open(): Promise<Flow> {
-    const { port, connections, signal } = this.#load;
+    const { port, connections, signal, spin } = this.#load;
     signal.throwIfAborted();
     const opened = Array.from({ length: connections }, () => Connection.open(port));
-    const flow = new Flow(await Promise.all(opened), () => this.#nextRequest());
+    const flow = new Flow(await Promise.all(opened), () => this.#nextRequest(), spin);
     signal.addEventListener('abort', () => flow.close(), { once: true });
     return flow;
   }

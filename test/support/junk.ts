@@ -56,7 +56,7 @@ const surplusName = fc.oneof(
 );
 
 /** Valid fields of a body, spelt as JSON. */
-export function fieldsOf({ required }: Wanted): Field[] {
+function fieldsOf({ required }: Wanted): Field[] {
   return required.map((name) => [name, JSON.stringify(valueOf(name))]);
 }
 

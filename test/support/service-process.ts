@@ -43,7 +43,11 @@ export async function startService(
     ...environment,
   };
   const stdio = ['ignore', 'pipe', 'pipe'] as const;
-  const child = spawn(process.execPath, ['bin/coatcheck.ts', 'serve'], { cwd: ROOT, env, stdio: [...stdio] });
+  const child = spawn(process.execPath, ['bin/coatcheck.ts', 'serve'], {
+    cwd: ROOT,
+    env,
+    stdio: [...stdio],
+  });
   const chunks: string[] = [];
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await new Promise<void>((resolve, reject) => {
