@@ -24,7 +24,7 @@ const patience = 10_000;
  *
  * @returns undefined while it is incomplete
  */
-export function parseAnswer(received: Buffer): Answer | undefined {
+function parseAnswer(received: Buffer): Answer | undefined {
   const end = received.indexOf(headEnd);
   if (end < 0) return undefined;
   const head = received.toString('latin1', 0, end);

@@ -79,7 +79,7 @@ class Tally {
 }
 
 /** Has the event loop turn without a pause until the returned function is called. */
-function spin(): () => void {
+function keepAwake(): () => void {
   let next: NodeJS.Immediate;
   const turn = () => {
     next = setImmediate(turn);
@@ -88,21 +88,21 @@ function spin(): () => void {
   return () => clearImmediate(next);
 }
 
+type NextRequest = () => readonly [index: number, bytes: Buffer];
+
 /** Open connections to one server, through which requests flow when told to. */
 export class Flow {
+  readonly #load: Load;
   readonly #connections: readonly Connection[];
-  readonly #nextRequest: () => readonly [index: number, bytes: Buffer];
-  readonly #spin: boolean;
+  readonly #nextRequest: NextRequest;
   readonly #tally = new Tally();
+  readonly #onAbort = () => this.close();
 
-  constructor(
-    connections: readonly Connection[],
-    nextRequest: () => readonly [index: number, bytes: Buffer],
-    spin: boolean,
-  ) {
+  constructor(load: Load, connections: readonly Connection[], nextRequest: NextRequest) {
+    this.#load = load;
     this.#connections = connections;
     this.#nextRequest = nextRequest;
-    this.#spin = spin;
+    load.signal.addEventListener('abort', this.#onAbort);
   }
 
   /** Sends until it is enough, and waits for the last answer. Can be called again. */
@@ -111,7 +111,7 @@ export class Flow {
     const passed = () => (performance.now() - startedAt) / 1000;
     let issued = 0;
     const more = () => !enough(issued++, passed());
-    const stopSpinning = this.#spin ? spin() : () => undefined;
+    const stopSpinning = this.#load.spin ? keepAwake() : () => undefined;
     try {
       await Promise.all(this.#connections.map((connection) => this.#ask(connection, more)));
     } finally {
@@ -126,6 +126,7 @@ export class Flow {
   }
 
   close(): void {
+    this.#load.signal.removeEventListener('abort', this.#onAbort);
     for (const connection of this.#connections) connection.close();
   }
 
@@ -153,15 +154,13 @@ export class LoadGenerator {
 
   /** Whoever opens a flow closes it, soon: servers drop connections that are idle for seconds. */
   async open(): Promise<Flow> {
-    const { port, connections, signal, spin } = this.#load;
+    const { port, connections, signal } = this.#load;
     signal.throwIfAborted();
-    const opened = Array.from({ length: connections }, () => Connection.open(port));
-    const flow = new Flow(await Promise.all(opened), () => this.#nextRequest(), spin);
-    signal.addEventListener('abort', () => flow.close(), { once: true });
-    return flow;
+    const opening = Array.from({ length: connections }, () => Connection.open(port));
+    return new Flow(this.#load, await Promise.all(opening), () => this.#nextRequest());
   }
 
-  #nextRequest(): readonly [index: number, bytes: Buffer] {
+  #nextRequest(): ReturnType<NextRequest> {
     const { requests } = this.#load;
     const index = this.#next++ % requests.length;
     const bytes = requests[index];

@@ -33,7 +33,7 @@ export interface Invocation {
 export class UsageError extends Error {}
 
 const usual = { sessions: 10_000, rounds: 7, seconds: 3, warmUp: 20_000, connections: 1 };
-const quick = { ...usual, sessions: 1_000, rounds: 3, seconds: 1, warmUp: 3_000 };
+const quick = { ...usual, sessions: 1_000, rounds: 3, seconds: 1, warmUp: 10_000 };
 
 export const optionsHelp = `Options:
   --sessions N       sessions the requests take turns with (${usual.sessions})

@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
 import { createApp } from '../app.ts';
@@ -8,6 +9,7 @@ import { durationInWords } from '../core/durations.ts';
 import { loggable } from '../routes/errors.ts';
 import { currentSettings } from './context.ts';
 import { drain, listen } from './listen.ts';
+import { say } from './terminal.ts';
 
 /** How long requests in flight may take once the process has been told to stop, in milliseconds. */
 const PATIENCE = 10_000;
@@ -25,7 +27,7 @@ async function serve(settings: Settings): Promise<void> {
   try {
     const web = await createWebServices(services);
     const server = await listen(createApp(web), settings);
-    banner(services);
+    banner(services, server);
     process.exitCode = await Promise.race([firstSignal(services.log), firstFault(services.log)]);
     web.readiness.draining = true;
     await drain(server, PATIENCE);
@@ -36,8 +38,12 @@ async function serve(settings: Settings): Promise<void> {
   if (process.exitCode !== 0) process.exit(); // whatever an error has left running
 }
 
-function banner({ settings, log }: Services): void {
-  const { publicUrl, host, port, mode, databaseUrl, jwt } = settings;
+/** For the log; and for a developer, who should not have to read the log to get going. */
+function banner({ settings, log }: Services, server: Server): void {
+  const { publicUrl, host, mode, databaseUrl, jwt } = settings;
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : settings.port;
+  if (mode === 'development') say(`Open ${publicUrl} (stop with Ctrl-C).`);
   log.info(
     {
       mode,

@@ -3,7 +3,7 @@ import type { Services } from '../config/services.ts';
 import { isoTime } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
 import { passwordProblem } from '../users/password-policy.ts';
-import type { User } from '../users/user-store.ts';
+import { refuseBadNames, type User } from '../users/user-store.ts';
 import { findUser, withServices } from './context.ts';
 import { newPassword, print, printJson, printTable, say, shortTime, visible } from './terminal.ts';
 
@@ -41,6 +41,7 @@ Examples:
       ) =>
         withServices(async ({ users, passwords }) => {
           const { email, name, roles } = options;
+          refuseBadNames({ username, email, name, roles });
           if (await users.findByUsername(username))
             throw new Problem('username_taken', 'Another user has that username.');
           const password = await acceptedPassword([username, email, name]);

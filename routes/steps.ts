@@ -55,7 +55,7 @@ export function requiredSignIn(req: Request): SignIn {
 }
 
 /** One answer for signed out, expired, disabled and deleted. */
-export function sessionRequired(): Problem {
+function sessionRequired(): Problem {
   return new Problem('session_required', 'No one is signed in with this request.');
 }
 

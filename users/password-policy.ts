@@ -2,9 +2,9 @@ import { dictionary } from '@zxcvbn-ts/language-common';
 import { canonical } from './username.ts';
 
 /** What a password must be (NIST SP 800-63B-4, section 3.1.1.2): long enough and not guessed first; no composition rules. */
-export const PASSWORD_MINIMUM = 8;
-export const PASSWORD_RECOMMENDED = 15;
-export const PASSWORD_MAXIMUM = 1024;
+const PASSWORD_MINIMUM = 8;
+const PASSWORD_RECOMMENDED = 15;
+const PASSWORD_MAXIMUM = 1024;
 
 const common = new Set(dictionary['passwords-common']);
 

@@ -163,7 +163,8 @@ export function sqlUserStore(database: Database, clock: Clock): UserStore {
   };
 }
 
-function refuseBadNames({ username, email, name, roles = [] }: NewUser): void {
+/** @throws {Problem} `invalid_request` for what cannot be a username, an e-mail address, a name or a role. */
+export function refuseBadNames({ username, email, name, roles = [] }: NewUser): void {
   refuse('username', usernameProblem(username));
   if (email !== undefined) refuse('email', emailProblem(email));
   if (name !== undefined) refuse('name', displayNameProblem(name));
