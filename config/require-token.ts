@@ -1,6 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import { bearerToken, type Token, TokenError, type Verifier } from '#verify';
 import { invalidToken, Problem } from '../core/errors.ts';
+import { cookieValue } from '../core/http.ts';
 
 declare global {
   namespace Express {
@@ -48,11 +49,6 @@ function presentedToken(req: Request, tokenCookie: string | undefined): string {
   if (cookie && cookie !== header.token)
     throw badRequest('The header and the cookie hold two different tokens.');
   return header.token;
-}
-
-function cookieValue(cookies: string | undefined, name: string): string | undefined {
-  const pair = cookies?.split(';').find((item) => item.trim().startsWith(`${name}=`));
-  return pair?.slice(pair.indexOf('=') + 1).trim();
 }
 
 function badRequest(detail: string): Problem {

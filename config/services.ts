@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { createVerifier, type Verifier } from '#verify';
 import { type Clock, systemClock } from '../core/clock.ts';
 import { SettingsError } from '../core/errors.ts';
+import { sessionCookieReader } from '../sessions/session-cookie.ts';
 import type { SessionStore } from '../sessions/session-store.ts';
 import { SqlSessionStore } from '../sessions/sql-store.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
@@ -83,6 +84,7 @@ export interface Readiness {
 
 /** What `createApp` needs on top: the session middleware, Passport, the pages, and facts about the site. */
 export interface WebServices extends Services {
+  readonly sessionId: (cookies: string | undefined) => string | undefined;
   readonly session: RequestHandler;
   readonly requireToken: RequestHandler;
   readonly passport: Passport;
@@ -108,6 +110,7 @@ export async function createWebServices(services: Services): Promise<WebServices
   const passport = createPassport({ ...services, lifetime: settings.session });
   return {
     ...services,
+    sessionId: sessionCookieReader(sessionCookieName(settings), settings.sessionSecrets),
     session: session(sessionOptions(settings, sessions)),
     requireToken: requireToken(services.verifier, settings.tokenCookie),
     passport,

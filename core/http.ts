@@ -89,3 +89,9 @@ function pathOfUrl(target: string): string | undefined {
   if (authority === null || !URL.canParse(target)) return undefined;
   return `/${target.slice(authority[0].length).replace(/^\//, '')}`;
 }
+
+/** The value of the first cookie of that name in a `Cookie` header, as it was sent. */
+export function cookieValue(cookies: string | undefined, name: string): string | undefined {
+  const pair = cookies?.split(';').find((item) => item.trimStart().startsWith(`${name}=`));
+  return pair?.slice(pair.indexOf('=') + 1).trim();
+}

@@ -7,6 +7,7 @@ import type { RouteServices } from './services.ts';
 import {
   noStore,
   publicUser,
+  readSession,
   refuseCrossSite,
   requiredSignIn,
   requiredViewer,
@@ -15,7 +16,8 @@ import {
 
 /** What this service exists for: a session in, a token out; and the two ways to ask whose they are. */
 export function exchangeEndpoints(router: Router, services: RouteServices): void {
-  const { session, requireToken, site } = services;
+  const { requireToken, site } = services;
+  const session = readSession(services);
   endpoint(router, '/auth/token', {
     get: [noStore, refuseCrossSite(site), session, sendToken(services)],
   });

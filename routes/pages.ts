@@ -3,12 +3,13 @@ import { seeOther } from '../core/http.ts';
 import { endpoint } from './endpoint.ts';
 import type { RouteServices } from './services.ts';
 import { showPage } from './show-page.ts';
-import { noStore, viewerOf } from './steps.ts';
+import { noStore, readSession, viewerOf } from './steps.ts';
 
 /** The pages: made on the server, working without JavaScript. */
 export function pageRoutes(services: RouteServices): Router {
   const router = Router({ caseSensitive: true, strict: true });
-  const { session, site, views } = services;
+  const { site, views } = services;
+  const session = readSession(services);
   const page = (path: string, show: RequestHandler) => {
     const steps = [noStore, session, show];
     endpoint(router, path, { get: steps, head: steps });

@@ -1,7 +1,7 @@
 import type { RequestHandler, Request } from 'express';
 import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.ts';
-import type { SessionStore } from '../sessions/session-store.ts';
+import type { SessionStore, SignIn } from '../sessions/session-store.ts';
 import type { Issuer } from '../tokens/issuer.ts';
 import type { PasswordHasher } from '../users/password.ts';
 import type { UserStore } from '../users/user-store.ts';
@@ -20,7 +20,9 @@ export interface RouteServices {
   readonly issuer: Issuer;
   readonly readiness: Readiness;
   readonly views: PageRenderer;
-  /** express-session, for the routes that need it and no others. */
+  /** The id in the session cookie of a `Cookie` header, if its signature is good. */
+  readonly sessionId: (cookies: string | undefined) => string | undefined;
+  /** express-session, for the routes that begin or end a session. The others use `readSession`. */
   readonly session: RequestHandler;
   /** Lets only requests with a good token through, and sets `req.token`. */
   readonly requireToken: RequestHandler;
@@ -75,6 +77,8 @@ declare global {
     interface Request {
       /** Names the request in the log and in the answer to an error. */
       id: string;
+      /** Who is signed in, behind `readSession`. */
+      signIn?: SignIn | undefined;
     }
   }
 }

@@ -33,10 +33,10 @@ function trimmed(value: unknown): unknown {
 export function signInWith(services: RouteServices, strategy: string): RequestHandler {
   const { passport } = services;
   return (req, res, next) => {
-    const done = (error: unknown, identified?: Express.User | false | null) => {
-      if (error) return next(error);
-      if (!identified) return next(wrongCredentials());
-      return startSession(req, identified).then(() => next(), next);
+    const done = (error: unknown, identified?: Express.User | false | null): void => {
+      if (error) next(error);
+      else if (!identified) next(wrongCredentials());
+      else startSession(req, identified).then(() => next(), next);
     };
     passport.authenticate(strategy, done)(req, res, next);
   };

@@ -37,10 +37,10 @@ export interface SessionSummary extends SignIn {
  * Where sessions are kept: express-session's `Store`, with promises that its documentation does not ask for.
  *
  * - The cookie's id is hashed at rest.
- * - `set` writes a session only if somebody is signed in with it, and neither `set` nor `touch` brings back
+ * - `set` writes a session only if somebody is signed in with it, and none of `set`, `touch` and `markSeen` brings back
  *   a session that has been removed since it was read.
- * - `get` does not find a session past its idle or absolute end.
- * - `touch` writes at most once a minute.
+ * - `get` and `find` do not find a session past its idle or absolute end.
+ * - `touch` and `markSeen` write at most once a minute.
  * - When the store is away every method fails with `StorageError`; none answers "no such session".
  */
 export interface SessionStore extends Store {
@@ -48,6 +48,10 @@ export interface SessionStore extends Store {
   set(id: string, session: SessionData, callback?: (error?: unknown) => void): void;
   touch(id: string, session: SessionData, callback?: (error?: unknown) => void): void;
   destroy(id: string, callback?: (error?: unknown) => void): void;
+  /** The sign-in of a session that is alive, without what else `get` answers: what the exchange asks for. */
+  find(id: string): Promise<SignIn | undefined>;
+  /** Notes that a session that was found is in use. @returns nothing to wait for if that was noted a minute ago */
+  markSeen(id: string, signIn: SignIn): Promise<unknown> | undefined;
   /** When a session ends if it is not used after this request, in milliseconds since 1970. */
   endIfUnused(signIn: SignIn): number;
   /** Sessions that are alive, newest first. @param userId of one user only */

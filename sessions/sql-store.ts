@@ -41,14 +41,27 @@ export class SqlSessionStore extends Store implements SessionStore {
 
   async #read(id: string): Promise<SessionData | null> {
     const row = await this.#rowById([idHash(id)]);
-    const now = this.#clock.now();
-    if (row === undefined || now >= row.idle_expires_at || now >= row.expires_at) return null;
-    const signIn = signInOf(row);
-    this.#stored.set(signIn, row.last_seen_at);
+    if (row === undefined) return null;
+    const signIn = this.#alive(row);
+    if (signIn === undefined) return null;
     const session: unknown = JSON.parse(row.data);
     if (!isSessionData(session)) throw new TypeError('a session in the database is damaged');
     session.passport = { user: signIn };
     return session;
+  }
+
+  async find(id: string): Promise<SignIn | undefined> {
+    const row = await this.#rowById([idHash(id)]);
+    return row && this.#alive(row);
+  }
+
+  /** The sign-in of a row that has not come to its end, remembered as one that is stored. */
+  #alive(row: SessionRow): SignIn | undefined {
+    const now = this.#clock.now();
+    if (now >= row.idle_expires_at || now >= row.expires_at) return undefined;
+    const signIn = signInOf(row);
+    this.#stored.set(signIn, row.last_seen_at);
+    return signIn;
   }
 
   override set(id: string, session: SessionData, callback?: (error?: unknown) => void): void {
@@ -77,17 +90,20 @@ export class SqlSessionStore extends Store implements SessionStore {
   /** express-session calls this at the end of every request that changed nothing. */
   override touch(id: string, session: SessionData, callback?: (error?: unknown) => void): void {
     const signIn = session.passport?.user;
+    const writing = signIn && this.markSeen(id, signIn);
+    if (writing === undefined) callback?.();
+    else settle(writing, callback);
+  }
+
+  markSeen(id: string, signIn: SignIn): Promise<unknown> | undefined {
     const now = this.#clock.now();
-    if (signIn === undefined || this.#seenAt(signIn, now) !== now) {
-      callback?.();
-      return;
-    }
+    if (this.#seenAt(signIn, now) !== now) return undefined;
     this.#stored.set(signIn, now);
     const update = this.#database.kysely
       .updateTable('sessions')
       .set(this.#seen(signIn, now))
       .where('id_hash', '=', idHash(id));
-    settle(update.execute(), callback);
+    return update.execute();
   }
 
   endIfUnused(signIn: SignIn): number {
