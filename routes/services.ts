@@ -63,7 +63,7 @@ interface PassportLike {
   initialize(options: { compat: boolean }): RequestHandler;
   authenticate(
     strategy: string,
-    callback: (error: unknown, identified?: Express.User | false | null) => void,
+    callback: (error: Error | null, identified?: Express.User | false | null) => void,
   ): RequestHandler;
 }
 

@@ -32,13 +32,17 @@ function trimmed(value: unknown): unknown {
  */
 export function signInWith(services: RouteServices, strategy: string): RequestHandler {
   const { passport } = services;
-  return (req, res, next) => {
-    const done = (error: unknown, identified?: Express.User | false | null): void => {
-      if (error) next(error);
-      else if (!identified) next(wrongCredentials());
-      else startSession(req, identified).then(() => next(), next);
-    };
-    passport.authenticate(strategy, done)(req, res, next);
+  return async (req, res, next) => {
+    const identified = await new Promise<Express.User | false | null | undefined>(
+      (resolve, reject) => {
+        const done = (error: Error | null, found?: Express.User | false | null) =>
+          error ? reject(error) : resolve(found);
+        passport.authenticate(strategy, done)(req, res, reject);
+      },
+    );
+    if (!identified) throw wrongCredentials();
+    await startSession(req, identified);
+    next();
   };
 }
 

@@ -51,7 +51,7 @@ export interface SessionStore extends Store {
   /** The sign-in of a session that is alive, without what else `get` answers: what the exchange asks for. */
   find(id: string): Promise<SignIn | undefined>;
   /** Notes that a session that was found is in use. @returns nothing to wait for if that was noted a minute ago */
-  markSeen(id: string, signIn: SignIn): Promise<unknown> | undefined;
+  markSeen(id: string, signIn: SignIn): Promise<void> | undefined;
   /** When a session ends if it is not used after this request, in milliseconds since 1970. */
   endIfUnused(signIn: SignIn): number;
   /** Sessions that are alive, newest first. @param userId of one user only */

@@ -9,6 +9,21 @@ import type { SessionStore, SessionSummary, SignIn } from './session-store.ts';
 
 type SessionRow = Selectable<SessionsTable>;
 
+/** What the exchange needs of a session. */
+const SIGN_IN_COLUMNS = [
+  'public_id',
+  'user_id',
+  'amr',
+  'created_at',
+  'last_seen_at',
+  'idle_expires_at',
+  'expires_at',
+  'address',
+  'user_agent',
+] as const satisfies readonly (keyof SessionsTable)[];
+
+type SignInRow = Pick<SessionRow, (typeof SIGN_IN_COLUMNS)[number]>;
+
 /** Sessions in the SQL database. */
 export class SqlSessionStore extends Store implements SessionStore {
   readonly #database: Database;
@@ -16,6 +31,8 @@ export class SqlSessionStore extends Store implements SessionStore {
   readonly #lifetime: SessionLifetime;
   readonly #lastSeenInterval: number;
   readonly #rowById: (parameters: readonly string[]) => Promise<SessionRow | undefined>;
+  readonly #signInById: (parameters: readonly string[]) => Promise<SignInRow | undefined>;
+  readonly #writeSeen: (parameters: readonly (string | number)[]) => Promise<void>;
   /**
    * When the session of a sign-in that came out of the store was last seen. A sign-in that is in here has a
    * row, or had one that was removed: it may only be updated. Any other is new and may be inserted.
@@ -28,8 +45,16 @@ export class SqlSessionStore extends Store implements SessionStore {
     this.#clock = clock;
     this.#lifetime = lifetime;
     this.#lastSeenInterval = lastSeenInterval(lifetime);
-    const byId = database.kysely.selectFrom('sessions').selectAll().where('id_hash', '=', '');
-    this.#rowById = database.prepareFirst(byId.compile());
+    const byId = database.kysely.selectFrom('sessions').where('id_hash', '=', '');
+    this.#rowById = database.prepareFirst(byId.selectAll().compile());
+    this.#signInById = database.prepareFirst(byId.select(SIGN_IN_COLUMNS).compile());
+    this.#writeSeen = database.prepareRelaxed(
+      database.kysely
+        .updateTable('sessions')
+        .set({ last_seen_at: 0, idle_expires_at: 0 })
+        .where('id_hash', '=', '')
+        .compile(),
+    );
   }
 
   override get(id: string, callback: (error: unknown, session?: SessionData | null) => void): void {
@@ -51,12 +76,12 @@ export class SqlSessionStore extends Store implements SessionStore {
   }
 
   async find(id: string): Promise<SignIn | undefined> {
-    const row = await this.#rowById([idHash(id)]);
+    const row = await this.#signInById([idHash(id)]);
     return row && this.#alive(row);
   }
 
   /** The sign-in of a row that has not come to its end, remembered as one that is stored. */
-  #alive(row: SessionRow): SignIn | undefined {
+  #alive(row: SignInRow): SignIn | undefined {
     const now = this.#clock.now();
     if (now >= row.idle_expires_at || now >= row.expires_at) return undefined;
     const signIn = signInOf(row);
@@ -95,15 +120,12 @@ export class SqlSessionStore extends Store implements SessionStore {
     else settle(writing, callback);
   }
 
-  markSeen(id: string, signIn: SignIn): Promise<unknown> | undefined {
+  markSeen(id: string, signIn: SignIn): Promise<void> | undefined {
     const now = this.#clock.now();
     if (this.#seenAt(signIn, now) !== now) return undefined;
     this.#stored.set(signIn, now);
-    const update = this.#database.kysely
-      .updateTable('sessions')
-      .set(this.#seen(signIn, now))
-      .where('id_hash', '=', idHash(id));
-    return update.execute();
+    const { last_seen_at, idle_expires_at } = this.#seen(signIn, now);
+    return this.#writeSeen([last_seen_at, idle_expires_at, idHash(id)]);
   }
 
   endIfUnused(signIn: SignIn): number {
@@ -184,7 +206,7 @@ function rowOf(
   };
 }
 
-function signInOf(row: SessionRow): SignIn {
+function signInOf(row: SignInRow): SignIn {
   return {
     publicId: row.public_id,
     userId: row.user_id,

@@ -17,6 +17,11 @@ export interface Database {
   prepareFirst<Row>(
     query: CompiledQuery<Row>,
   ): (parameters: readonly string[]) => Promise<Row | undefined>;
+  /**
+   * A write that comes often and may be lost in a power cut, though not when the process dies: it does not wait
+   * for the disk.
+   */
+  prepareRelaxed(query: CompiledQuery): (parameters: readonly (string | number)[]) => Promise<void>;
   /** @throws {StorageError} when the database does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
@@ -64,6 +69,7 @@ function sqliteDatabase(connection: SqliteConnection): Database {
   const kysely = new Kysely<Schema>({ dialect: new NodeSqliteDialect(connection) });
   return {
     kysely,
+    prepareRelaxed: (query) => connection.prepareRelaxed(query.sql),
     prepareFirst: <Row>(query: CompiledQuery<Row>) => connection.prepareFirst<Row>(query.sql),
     async ping() {
       await sql`select 1`.execute(kysely);

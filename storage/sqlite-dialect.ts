@@ -7,6 +7,7 @@ import {
   type DatabaseConnection,
   type SqliteDatabase,
 } from 'kysely';
+import { SnapshotReader } from './snapshot-reader.ts';
 import { explained } from './sqlite-errors.ts';
 
 /**
@@ -16,9 +17,14 @@ import { explained } from './sqlite-errors.ts';
 export class SqliteConnection implements SqliteDatabase {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
+  readonly #file: string;
+  readonly #busyTimeout: number;
+  #reader: SnapshotReader | undefined;
 
   /** @throws {StorageError} when the file cannot be opened as a database. */
   constructor(file: string, busyTimeout: number) {
+    this.#file = file;
+    this.#busyTimeout = busyTimeout;
     this.#database = explained(() => new DatabaseSync(file, { timeout: busyTimeout }));
   }
 
@@ -27,7 +33,9 @@ export class SqliteConnection implements SqliteDatabase {
     explained(() => this.#database.exec(sql));
   }
 
+  /** Kysely calls this each time, right before it runs the statement. */
   prepare(sql: string) {
+    this.#reader?.refresh();
     const statement = this.statement(sql);
     return {
       reader: statement.columns().length > 0,
@@ -49,15 +57,38 @@ export class SqliteConnection implements SqliteDatabase {
     return statement;
   }
 
-  /** See `Database.prepareFirst`. Kysely's types vouch for the shape of the row, as they do for its own queries. */
+  /** See `Database.prepareFirst`. */
   prepareFirst<Row>(sql: string): (parameters: readonly string[]) => Promise<Row | undefined> {
+    return this.#reading().prepareFirst<Row>(sql);
+  }
+
+  /** See `Database.prepareRelaxed`. */
+  prepareRelaxed(sql: string): (parameters: readonly SQLInputValue[]) => Promise<void> {
     const statement = this.statement(sql);
-    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a query answers, only its text knows
-    return async (parameters) => explained(() => statement.get(...parameters)) as Row | undefined;
+    const relax = this.statement('PRAGMA synchronous = NORMAL');
+    const restore = this.statement('PRAGMA synchronous = FULL');
+    return async (parameters) =>
+      explained(() => {
+        this.#reader?.refresh();
+        const inTransaction = this.#database.isTransaction; // of others: how durable it is, is theirs to say
+        if (!inTransaction) relax.run();
+        try {
+          statement.run(...parameters);
+        } finally {
+          if (!inTransaction) restore.run();
+        }
+      });
+  }
+
+  /** Opened once the tables are there. */
+  #reading(): SnapshotReader {
+    this.#reader ??= new SnapshotReader(this.#file, this.#busyTimeout);
+    return this.#reader;
   }
 
   close(): void {
     this.#statements.clear();
+    this.#reader?.close();
     if (this.#database.isOpen) this.#database.close();
   }
 }

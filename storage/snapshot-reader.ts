@@ -1,0 +1,59 @@
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { explained } from './sqlite-errors.ts';
+
+/**
+ * Reads rows on a connection of its own, for queries that run at every exchange. Finding out where the database
+ * stands takes longer than reading a row, so all reads in one turn of the event loop share one look at it.
+ * Whoever writes through this process calls `refresh` before, and what is read after that includes it.
+ */
+export class SnapshotReader {
+  readonly #database: DatabaseSync;
+  readonly #begin: StatementSync;
+  readonly #end: StatementSync;
+  readonly #refresh = () => this.refresh();
+  #looking = false;
+
+  constructor(file: string, busyTimeout: number) {
+    this.#database = explained(
+      () => new DatabaseSync(file, { readOnly: true, timeout: busyTimeout }),
+    );
+    this.#begin = this.#database.prepare('begin');
+    this.#end = this.#database.prepare('commit');
+  }
+
+  /** See `Database.prepareFirst`. Kysely's types vouch for the shape of the row, as they do for its own queries. */
+  prepareFirst<Row>(sql: string): (parameters: readonly string[]) => Promise<Row | undefined> {
+    const statement = explained(() => this.#database.prepare(sql));
+    const names = statement.columns().map(({ name }) => name);
+    statement.setReturnArrays(true); // an object of node:sqlite's is slow to make and slow to read
+    return async (parameters) =>
+      explained(() => {
+        this.#look();
+        const values: unknown = statement.get(...parameters);
+        if (!Array.isArray(values)) return undefined;
+        const row: Record<string, unknown> = {};
+        for (const [index, name] of names.entries()) row[name] = values[index];
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a query answers, only its text knows
+        return row as Row;
+      });
+  }
+
+  #look(): void {
+    if (this.#looking) return;
+    this.#begin.run();
+    this.#looking = true;
+    setImmediate(this.#refresh);
+  }
+
+  /** Lets the next read look at the database anew. */
+  refresh(): void {
+    if (!this.#looking) return;
+    this.#looking = false;
+    this.#end.run();
+  }
+
+  close(): void {
+    this.refresh();
+    if (this.#database.isOpen) this.#database.close();
+  }
+}
