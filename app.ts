@@ -55,6 +55,12 @@ function securityHeaders(site: Site): RequestHandler {
     referrerPolicy: { policy: 'same-origin' }, // with no-referrer, our own forms would send Origin: null
     strictTransportSecurity: site.secure,
     xFrameOptions: { action: 'deny' },
+    // for browsers that nobody has any more, and plug-ins that none runs
+    originAgentCluster: false,
+    xDnsPrefetchControl: false,
+    xDownloadOptions: false,
+    xPermittedCrossDomainPolicies: false,
+    xXssProtection: false,
   })(response.req, response, () => undefined);
   const headers = new Map(
     Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)]),

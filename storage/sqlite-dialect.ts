@@ -7,7 +7,7 @@ import {
   type DatabaseConnection,
   type SqliteDatabase,
 } from 'kysely';
-import { SnapshotReader } from './snapshot-reader.ts';
+import { ExchangeConnection } from './exchange-connection.ts';
 import { explained } from './sqlite-errors.ts';
 
 /**
@@ -19,7 +19,7 @@ export class SqliteConnection implements SqliteDatabase {
   readonly #statements = new Map<string, StatementSync>();
   readonly #file: string;
   readonly #busyTimeout: number;
-  #reader: SnapshotReader | undefined;
+  #exchanges: ExchangeConnection | undefined;
 
   /** @throws {StorageError} when the file cannot be opened as a database. */
   constructor(file: string, busyTimeout: number) {
@@ -35,7 +35,7 @@ export class SqliteConnection implements SqliteDatabase {
 
   /** Kysely calls this each time, right before it runs the statement. */
   prepare(sql: string) {
-    this.#reader?.refresh();
+    this.#exchanges?.refresh();
     const statement = this.statement(sql);
     return {
       reader: statement.columns().length > 0,
@@ -59,36 +59,23 @@ export class SqliteConnection implements SqliteDatabase {
 
   /** See `Database.prepareFirst`. */
   prepareFirst<Row>(sql: string): (parameters: readonly string[]) => Promise<Row | undefined> {
-    return this.#reading().prepareFirst<Row>(sql);
+    return this.#forExchanges().prepareFirst<Row>(sql);
   }
 
   /** See `Database.prepareRelaxed`. */
   prepareRelaxed(sql: string): (parameters: readonly SQLInputValue[]) => Promise<void> {
-    const statement = this.statement(sql);
-    const relax = this.statement('PRAGMA synchronous = NORMAL');
-    const restore = this.statement('PRAGMA synchronous = FULL');
-    return async (parameters) =>
-      explained(() => {
-        this.#reader?.refresh();
-        const inTransaction = this.#database.isTransaction; // of others: how durable it is, is theirs to say
-        if (!inTransaction) relax.run();
-        try {
-          statement.run(...parameters);
-        } finally {
-          if (!inTransaction) restore.run();
-        }
-      });
+    return this.#forExchanges().prepareRelaxed(sql);
   }
 
   /** Opened once the tables are there. */
-  #reading(): SnapshotReader {
-    this.#reader ??= new SnapshotReader(this.#file, this.#busyTimeout);
-    return this.#reader;
+  #forExchanges(): ExchangeConnection {
+    this.#exchanges ??= new ExchangeConnection(this.#file, this.#busyTimeout);
+    return this.#exchanges;
   }
 
   close(): void {
     this.#statements.clear();
-    this.#reader?.close();
+    this.#exchanges?.close();
     if (this.#database.isOpen) this.#database.close();
   }
 }

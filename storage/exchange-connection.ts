@@ -1,12 +1,12 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
 import { explained } from './sqlite-errors.ts';
 
 /**
- * Reads rows on a connection of its own, for queries that run at every exchange. Finding out where the database
- * stands takes longer than reading a row, so all reads in one turn of the event loop share one look at it.
- * Whoever writes through this process calls `refresh` before, and what is read after that includes it.
+ * A connection for what runs at every exchange. Finding out where the database stands takes longer than reading
+ * a row, so all reads in one turn of the event loop share one look at it. Whoever writes through this process
+ * calls `refresh` before, and what is read after that includes it. Writes here do not wait for the disk.
  */
-export class SnapshotReader {
+export class ExchangeConnection {
   readonly #database: DatabaseSync;
   readonly #begin: StatementSync;
   readonly #end: StatementSync;
@@ -14,9 +14,9 @@ export class SnapshotReader {
   #looking = false;
 
   constructor(file: string, busyTimeout: number) {
-    this.#database = explained(
-      () => new DatabaseSync(file, { readOnly: true, timeout: busyTimeout }),
-    );
+    this.#database = explained(() => new DatabaseSync(file, { timeout: busyTimeout }));
+    // 64 MiB of pages: each session that is in use at the same time takes some 500 bytes
+    this.#database.exec('PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;');
     this.#begin = this.#database.prepare('begin');
     this.#end = this.#database.prepare('commit');
   }
@@ -32,9 +32,19 @@ export class SnapshotReader {
         const values: unknown = statement.get(...parameters);
         if (!Array.isArray(values)) return undefined;
         const row: Record<string, unknown> = {};
-        for (const [index, name] of names.entries()) row[name] = values[index];
+        names.forEach((name, index) => (row[name] = values[index]));
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a query answers, only its text knows
         return row as Row;
+      });
+  }
+
+  /** See `Database.prepareRelaxed`. */
+  prepareRelaxed(sql: string): (parameters: readonly SQLInputValue[]) => Promise<void> {
+    const statement = explained(() => this.#database.prepare(sql));
+    return async (parameters) =>
+      explained(() => {
+        this.refresh(); // a look that somebody else has written since could not turn into a write
+        statement.run(...parameters);
       });
   }
 
