@@ -9,7 +9,7 @@ export function createLog(level: string): Logger {
   const destination = pino.destination({
     fd: 1,
     sync: atOnce,
-    ...(atOnce ? {} : { minLength: 4096, periodicFlush: 1000 }),
+    ...(atOnce ? {} : { minLength: 32_768, maxWrite: 65_536, periodicFlush: 1000 }),
   });
   return pino({ level }, destination);
 }

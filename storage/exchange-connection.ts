@@ -30,9 +30,11 @@ export class ExchangeConnection {
       explained(() => {
         this.#look();
         const values: unknown = statement.get(...parameters);
-        if (!Array.isArray(values)) return undefined;
+        if (!isRow(values)) return undefined;
         const row: Record<string, unknown> = {};
-        names.forEach((name, index) => (row[name] = values[index]));
+        names.forEach((name, index) => {
+          row[name] = values[index];
+        });
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a query answers, only its text knows
         return row as Row;
       });
@@ -66,4 +68,8 @@ export class ExchangeConnection {
     this.refresh();
     if (this.#database.isOpen) this.#database.close();
   }
+}
+
+function isRow(values: unknown): values is unknown[] {
+  return Array.isArray(values);
 }
