@@ -12,8 +12,9 @@ export function sendJson(
   type = 'application/json; charset=utf-8',
 ): void {
   const text = JSON.stringify(body);
-  res.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text) });
-  res.end(text);
+  const length = Buffer.byteLength(text);
+  res.writeHead(status, { 'Content-Type': type, 'Content-Length': length });
+  res.end(text, length === text.length ? 'latin1' : 'utf8'); // ASCII is written as it is, without a conversion
 }
 
 export function sendHtml(res: ServerResponse, status: number, html: string): void {

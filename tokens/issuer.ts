@@ -48,7 +48,11 @@ export function createIssuer(options: IssuerOptions): Issuer {
   const { keyRing, clock, issuer, audiences, expiresIn } = options;
   const included = new Set(options.claims);
   const { algorithm, kid, key } = keyRing.signing;
-  const signOptions: jsonwebtoken.SignOptions = { algorithm, keyid: kid };
+  const signOptions: jsonwebtoken.SignOptions = {
+    algorithm,
+    keyid: kid,
+    mutatePayload: true, // the claims are made for this signature alone: no need to copy them
+  };
   const everyAudience = audiences.length === 1 ? audiences[0] : [...audiences];
 
   function audienceClaim(audience: string | undefined): Pick<Claims, 'aud'> {
