@@ -43,7 +43,7 @@ function banner({ settings, log }: Services, server: Server): void {
   const { publicUrl, host, mode, databaseUrl, jwt } = settings;
   const address = server.address();
   const port = typeof address === 'object' && address !== null ? address.port : settings.port;
-  if (mode === 'development') say(`Open ${publicUrl} (stop with Ctrl-C).`);
+  if (mode === 'development' && process.stderr.isTTY) say(`Open ${publicUrl} (stop with Ctrl-C).`);
   log.info(
     {
       mode,

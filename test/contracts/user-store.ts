@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { Problem } from '../../core/errors.ts';
@@ -330,6 +331,7 @@ export function userStoreContract(name: string, open: () => Promise<UserEngine>)
             email: `${username.slice(0, 20)}+x@example.org`,
           });
           expect(await users.findLogin(username)).to.deep.equal({ user, passwordHash: null });
+          await nextTurn(); // in which reads look at the database anew
           expect(await engine.otherProcess.findById(user.id)).to.deep.equal(user);
         }
         expect(await users.list()).to.have.length(names.length);
