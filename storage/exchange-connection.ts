@@ -61,7 +61,7 @@ export class ExchangeConnection {
   refresh(): void {
     if (!this.#looking) return;
     this.#looking = false;
-    this.#end.run();
+    if (this.#database.isTransaction) this.#end.run(); // an error on the disk may have ended it already
   }
 
   close(): void {
