@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
-import { text as readAll } from 'node:stream/consumers';
+import { buffer, text as readAll } from 'node:stream/consumers';
 import { Problem } from '../core/errors.ts';
 
 /** Prints lines on standard output: what was asked for, and nothing else. */
@@ -65,7 +65,7 @@ export function shortTime(iso: string): string {
 
 /** A new password: asked for twice without echo, or the first line of standard input. */
 export async function newPassword(): Promise<string> {
-  if (!process.stdin.isTTY) return firstLine(await readAll(process.stdin));
+  if (!process.stdin.isTTY) return firstLine(utf8(await buffer(process.stdin)));
   const [password, again] = await askUnseen('Password: ', 'The same again: ');
   if (password === undefined || again === undefined) {
     throw new Problem('invalid_request', 'Cancelled. Nothing was changed.');
@@ -113,4 +113,12 @@ export async function argumentOrInput(argument: string | undefined): Promise<str
 
 function firstLine(input: string): string {
   return input.split(/\r?\n/, 1)[0] ?? '';
+}
+
+function utf8(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new Problem('invalid_request', 'The password on standard input is not valid UTF-8.');
+  }
 }

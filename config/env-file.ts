@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, linkSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { SettingsError } from '../core/errors.ts';
 
 const EXAMPLE = join(import.meta.dirname, '..', '.env.example');
 
@@ -9,9 +10,18 @@ const GENERATED = ['SESSION_SECRET', 'JWT_SECRET_KEY'];
 
 /**
  * Writes `.env` from `.env.example` with fresh secrets, for the owner's eyes only, and never over an existing one.
+ * @throws {SettingsError} in production
  * @returns the path of the file, or `undefined` when there was one already
  */
-export function writeEnvFile(directory: string = process.cwd()): string | undefined {
+export function writeEnvFile(
+  directory: string = process.cwd(),
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): string | undefined {
+  if (environment['NODE_ENV'] === 'production') {
+    throw new SettingsError([
+      'NODE_ENV is production, where no file is written: set the environment instead',
+    ]);
+  }
   const file = join(directory, '.env');
   if (existsSync(file)) return undefined;
   const draft = `${file}.${randomBytes(6).toString('hex')}`;

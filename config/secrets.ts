@@ -23,7 +23,7 @@ const WELL_KNOWN = [
 const TEST_SECRETS = 'for-tests-only';
 
 /** What is wrong with a secret, without a word of the secret itself, or `undefined`. */
-export function secretProblem(secret: string, mode: string): string | undefined {
+export function secretProblem(secret: string, forTests: boolean): string | undefined {
   if (Buffer.byteLength(secret) < MINIMUM_BYTES) {
     return `is too short: at least ${MINIMUM_BYTES} bytes are needed`;
   }
@@ -31,7 +31,7 @@ export function secretProblem(secret: string, mode: string): string | undefined 
   if (WELL_KNOWN.some((known) => plain.includes(known) || known.includes(plain))) {
     return 'is an example that everybody knows';
   }
-  if (mode !== 'test' && plain.includes(TEST_SECRETS)) {
+  if (!forTests && plain.includes(TEST_SECRETS)) {
     return 'is the one of .env.test, which everybody knows';
   }
   if (new Set(secret).size < 10 || isRepetition(secret)) {

@@ -10,6 +10,7 @@ type Report = (name: Name, problem: string) => void;
 /** What settings must be to each other. Those that are wrong by themselves are left out and not looked at. */
 export function checkTogether(values: Partial<Values>, report: Report): void {
   checkSecrets(values, report);
+  checkKeyLength(values, report);
   checkLifetimes(values, report);
   checkAddresses(values, report);
   checkBypass(values, report);
@@ -26,9 +27,11 @@ function checkSecrets(values: Partial<Values>, report: Report): void {
       text,
     ]),
   ];
+  const forTests =
+    values.NODE_ENV === 'test' && (values.HOST === undefined || isLocalhostName(values.HOST));
   const owners = new Map<string, Name>();
   for (const [name, secret] of secrets) {
-    const problem = secretProblem(secret, values.NODE_ENV ?? 'production');
+    const problem = secretProblem(secret, forTests);
     if (problem !== undefined) report(name, `${problem}; ${SECRET_ADVICE}`);
     const owner = owners.get(secret);
     if (owner !== undefined) {
@@ -38,6 +41,15 @@ function checkSecrets(values: Partial<Values>, report: Report): void {
       );
     }
     owners.set(secret, name);
+  }
+}
+
+/** As many bytes as the hash gives (RFC 7518, section 3.2); what HS256 needs, every secret has. */
+function checkKeyLength(values: Partial<Values>, report: Report): void {
+  const { JWT_ALGORITHM: algorithm = 'HS256', JWT_SECRET_KEY: secret } = values;
+  const bytes = { HS256: 0, HS384: 48, HS512: 64 }[algorithm];
+  if (secret !== undefined && Buffer.byteLength(secret) < bytes) {
+    report('JWT_SECRET_KEY', `needs ${bytes} bytes for ${algorithm}; ${SECRET_ADVICE}`);
   }
 }
 
@@ -74,6 +86,12 @@ function checkAddresses(values: Partial<Values>, report: Report): void {
   }
   if (values.TOKEN_COOKIE?.startsWith('__') && !url?.startsWith('https:')) {
     report('TOKEN_COOKIE', 'has a prefix that browsers take over https only');
+  }
+  const open = values.CORS_ORIGINS?.find((origin) => {
+    return origin.startsWith('http:') && !isLocalhostName(new URL(origin).hostname);
+  });
+  if (mode === 'production' && open !== undefined) {
+    report('CORS_ORIGINS', `has ${open}, where anyone on the way could read tokens: use https`);
   }
   if (mode === 'production' && url === undefined) {
     report('PUBLIC_URL', 'is required in production: the https address that people use');

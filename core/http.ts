@@ -91,8 +91,12 @@ function pathOfUrl(target: string): string | undefined {
   return `/${target.slice(authority[0].length).replace(/^\//, '')}`;
 }
 
-/** The value of the first cookie of that name in a `Cookie` header, as it was sent. */
+/**
+ * The value of the first cookie of that name in a `Cookie` header, as it was sent. Only blanks and tabs are no
+ * part of a name: a browser lets any site of the same domain set a cookie called U+00A0 and `__Host-session`.
+ */
 export function cookieValue(cookies: string | undefined, name: string): string | undefined {
-  const pair = cookies?.split(';').find((item) => item.trimStart().startsWith(`${name}=`));
-  return pair?.slice(pair.indexOf('=') + 1).trim();
+  const pairs = cookies?.split(';').map((item) => item.replace(/^[ \t]+/, ''));
+  const pair = pairs?.find((item) => item.startsWith(`${name}=`));
+  return pair?.slice(name.length + 1).replace(/[ \t]+$/, '');
 }

@@ -16,7 +16,8 @@ const registration = z.strictObject({
 });
 
 /** Adds the user and signs them in, as whoever knows the new password would. */
-export function register({ users, passwords, passwordProblem }: RouteServices): RequestHandler {
+export function register(services: RouteServices): RequestHandler {
+  const { users, passwords, passwordProblem } = services;
   return async (req, _res, next) => {
     const { password, ...typed } = parseBody(registration, req.body);
     const username = typed.username.trim();
@@ -31,7 +32,7 @@ export function register({ users, passwords, passwordProblem }: RouteServices): 
       name,
       passwordHash: await passwords.hash(password),
     });
-    await startSession(req, { user, amr: 'pwd' });
+    await startSession(services, req, { user, amr: 'pwd' });
     next();
   };
 }

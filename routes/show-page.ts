@@ -8,7 +8,7 @@ import { asProblem } from './errors.ts';
 import { pageData } from './page-data.ts';
 import type { RouteServices } from './services.ts';
 import { returnTo } from './sign-in.ts';
-import { requiredSignIn, viewerOf } from './steps.ts';
+import { requiredSignIn, sessionRequired, viewerOf } from './steps.ts';
 
 /** What a page needs beyond what all pages need. */
 type PageContent = (
@@ -40,10 +40,11 @@ const PAGES = {
     name: typed(req, 'name'),
   }),
   account: (_services, req, user) => {
+    if (user === undefined) throw sessionRequired();
     const { createdAt, expiresAt, amr, address, userAgent } = requiredSignIn(req);
     return {
       user,
-      hasPassword: user?.hasPassword ?? false,
+      hasPassword: user.hasPassword,
       notice: req.query['changed'] === 'password' ? PASSWORD_CHANGED : null,
       session: {
         signedInAt: isoTime(createdAt),

@@ -41,7 +41,7 @@ export function signInWith(services: RouteServices, strategy: string): RequestHa
       },
     );
     if (!identified) throw wrongCredentials();
-    await startSession(req, identified);
+    await startSession(services, req, identified);
     next();
   };
 }
@@ -50,9 +50,14 @@ export function signInWith(services: RouteServices, strategy: string): RequestHa
  * Puts a sign-in into a session with a new id. One that could not be stored is forgotten: express-session would
  * try again at the end of the answer, and set its cookie on a refusal.
  *
- * @throws {Problem} `invalid_credentials` when the password was changed meanwhile
+ * @throws {Problem} `invalid_credentials` when the user was disabled or the password changed meanwhile: that has
+ *   ended the sessions that it found, and would have missed this one
  */
-export async function startSession(req: Request, identified: Express.User): Promise<void> {
+export async function startSession(
+  { users }: RouteServices,
+  req: Request,
+  identified: Express.User,
+): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       req.logIn(identified, (error?: Error) => (error ? reject(error) : resolve()));
@@ -61,7 +66,8 @@ export async function startSession(req: Request, identified: Express.User): Prom
     Reflect.deleteProperty(req, 'session');
     throw error;
   }
-  if (identified.stillHolds && !(await identified.stillHolds())) {
+  const active = await users.findActive(identified.user.id);
+  if (active === undefined || (await identified.stillHolds?.()) === false) {
     await promisify(req.session.destroy.bind(req.session))();
     throw wrongCredentials();
   }
@@ -108,7 +114,10 @@ export function answerSignIn(services: RouteServices, status: 200 | 201): Reques
 /** Where the browser wants to go on: from the form, or from the query of a GET. */
 export function returnTo(req: Request): string | undefined {
   const body: unknown = req.body;
-  if (typeof body === 'object' && body !== null && 'returnTo' in body)
-    return localPath(body.returnTo);
-  return localPath(req.query['returnTo']);
+  const given =
+    typeof body === 'object' && body !== null && 'returnTo' in body
+      ? body.returnTo
+      : req.query['returnTo'];
+  const path = localPath(given);
+  return path?.startsWith('/auth/') ? undefined : path; // signing in must not sign out, or in as somebody else
 }

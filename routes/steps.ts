@@ -74,7 +74,7 @@ export function requiredSignIn(req: Request): SignIn {
 }
 
 /** One answer for signed out, expired, disabled and deleted. */
-function sessionRequired(): Problem {
+export function sessionRequired(): Problem {
   return new Problem('session_required', 'No one is signed in with this request.');
 }
 

@@ -27,8 +27,9 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** How long a statement waits for another process to release the file, in milliseconds. */
+/** How long a statement waits for another process to release the file, in milliseconds: at start, and later. */
 const BUSY_TIMEOUT = 2000;
+const BUSY_TIMEOUT_LATER = 500; // nothing else is answered meanwhile
 
 /**
  * Opens `sqlite:<path>` (made if missing, its directory too) and brings the tables up to date.
@@ -41,6 +42,7 @@ export async function openDatabase(url: string): Promise<Database> {
   const database = openSqlite(file);
   try {
     await migrate(database.kysely);
+    await sql`pragma busy_timeout = ${sql.lit(BUSY_TIMEOUT_LATER)}`.execute(database.kysely);
   } catch (error) {
     await database.close();
     throw named(error, file);
@@ -53,7 +55,7 @@ function openSqlite(file: string): Database {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     closeSync(openSync(file, 'a', 0o600)); // the file holds password hashes: for this user alone
-    connection = new SqliteConnection(file, BUSY_TIMEOUT);
+    connection = new SqliteConnection(file, BUSY_TIMEOUT, BUSY_TIMEOUT_LATER);
     // FULL: what was answered as done is on the disk, also after a power cut.
     connection.exec(
       'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;',

@@ -1,5 +1,10 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { monotonic } from '../core/clock.ts';
 import { explained } from './sqlite-errors.ts';
+
+/** A turn can be long when much comes in at once. A look is not: after so many reads, or milliseconds, it is renewed. */
+const MOST_READS = 64;
+const LONGEST_LOOK = 5;
 
 /**
  * A connection for what runs at every exchange. Finding out where the database stands takes longer than reading
@@ -12,6 +17,8 @@ export class ExchangeConnection {
   readonly #end: StatementSync;
   readonly #refresh = () => this.refresh();
   #looking = false;
+  #reads = 0;
+  #until = 0;
 
   constructor(file: string, busyTimeout: number) {
     this.#database = explained(() => new DatabaseSync(file, { timeout: busyTimeout }));
@@ -51,17 +58,33 @@ export class ExchangeConnection {
   }
 
   #look(): void {
+    if (this.#looking && (this.#reads >= MOST_READS || monotonic() > this.#until)) this.refresh();
+    this.#reads += 1;
     if (this.#looking) return;
     this.#begin.run();
     this.#looking = true;
+    this.#reads = 1;
+    this.#until = monotonic() + LONGEST_LOOK;
     setImmediate(this.#refresh);
   }
 
-  /** Lets the next read look at the database anew. */
+  /** Lets the next read look at the database anew. Never throws: whoever read has had the error already. */
   refresh(): void {
     if (!this.#looking) return;
     this.#looking = false;
-    if (this.#database.isTransaction) this.#end.run(); // an error on the disk may have ended it already
+    try {
+      this.#end.run();
+    } catch {
+      this.#abandon(); // a disk that fails: what was read is not to be trusted, nor is a look at it
+    }
+  }
+
+  #abandon(): void {
+    try {
+      if (this.#database.isTransaction) this.#database.exec('rollback');
+    } catch {
+      // the next read says what is wrong
+    }
   }
 
   close(): void {

@@ -22,9 +22,9 @@ export class SqliteConnection implements SqliteDatabase {
   #exchanges: ExchangeConnection | undefined;
 
   /** @throws {StorageError} when the file cannot be opened as a database. */
-  constructor(file: string, busyTimeout: number) {
+  constructor(file: string, busyTimeout: number, exchangeBusyTimeout: number) {
     this.#file = file;
-    this.#busyTimeout = busyTimeout;
+    this.#busyTimeout = exchangeBusyTimeout;
     this.#database = explained(() => new DatabaseSync(file, { timeout: busyTimeout }));
   }
 

@@ -22,6 +22,9 @@ export function passwordProblem(
     return `A password has at least ${PASSWORD_MINIMUM} characters; ${PASSWORD_RECOMMENDED} or more are recommended.`;
   }
   if (length > PASSWORD_MAXIMUM) return `A password has at most ${PASSWORD_MAXIMUM} characters.`;
+  if (normalized.includes('\0') || !normalized.isWellFormed()) {
+    return 'A password is text: this one has characters that are none.';
+  }
   const folded = canonical(normalized);
   if (common.has(folded) || common.has(normalized) || isOneCharacter(folded)) {
     return 'That password is one of those that attackers try first.';

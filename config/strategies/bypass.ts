@@ -6,16 +6,8 @@ import type { User, UserStore } from '../../users/user-store.ts';
 import type { Passport } from '../passport.ts';
 
 /** Headers that a proxy adds: with one of them, a peer on loopback is not the one who asks. */
-const FORWARDING_HEADERS = [
-  'forwarded',
-  'via',
-  'x-real-ip',
-  'x-client-ip',
-  'x-cluster-client-ip',
-  'true-client-ip',
-  'cf-connecting-ip',
-  'fastly-client-ip',
-];
+const FORWARDING_HEADER =
+  /^(forwarded|via|x[-_](forwarded|original|originating|real|client|cluster|remote|host|rewrite|scheme|proxyuser|envoy|azure|amzn|arr|cloud|nginx|vercel)|cdn-|cf-|fly-|fastly-|tailscale-|front-end-|max-forwards|proxy-)|forwarded-for|client-?ip/;
 
 /** Sign-in without a password, for a developer on their own machine. */
 export interface Bypass {
@@ -64,13 +56,21 @@ export function installBypass(
 
 /** What gives away that a request did not come straight from this machine. */
 function proxyEvidence(req: Request): string | undefined {
-  const header = Object.keys(req.headers).find(
-    (name) => name.startsWith('x-forwarded') || FORWARDING_HEADERS.includes(name),
-  );
+  const header = Object.keys(req.headers).find((name) => FORWARDING_HEADER.test(name));
   if (header !== undefined) return `header ${header}`;
+  if (req.httpVersion !== '1.1') return 'HTTP/1.0, which proxies speak and browsers do not';
+  if (isForAnotherHost(req)) return 'a page of another host that says it is of this one';
   const hosts = (req.headersDistinct['host'] ?? []).map(hostName); // of two, `headers` has the first only
   const local = hosts.length === 1 && hosts.every((host) => host && isLocalhostName(host));
   return local ? undefined : 'Host is not a localhost name';
+}
+
+/** Behind a proxy, `Host` may be the one that the proxy asks for; the browser still tells which one it asked. */
+function isForAnotherHost({ headers }: Request): boolean {
+  if (headers['sec-fetch-site'] !== 'same-origin') return false;
+  return [headers.origin, headers.referer].some(
+    (url) => url !== undefined && !isLocalhostName(URL.parse(url)?.hostname ?? 'localhost'),
+  );
 }
 
 function isCrossSite(req: Request, trusted: ReadonlySet<string>): boolean {

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import { DatabaseSync } from 'node:sqlite';
@@ -71,5 +72,32 @@ describe('Reads at every exchange', () => {
     } finally {
       other.close();
     }
+  });
+
+  it('look anew after so many of them, however long the turn is', async () => {
+    const other = new DatabaseSync(file);
+    try {
+      expect(await username(['1'])).to.deep.equal({ username: 'ada' });
+      other.exec("update users set username = 'Ada'");
+      const reads = await Promise.all(Array.from({ length: 100 }, () => username(['1'])));
+      expect(reads.at(-1)).to.deep.equal({ username: 'Ada' });
+    } finally {
+      other.close();
+    }
+  });
+
+  it('fail while the file is damaged, and go on when it is restored, in the same process', async () => {
+    const checkpoint = new DatabaseSync(file);
+    checkpoint.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    checkpoint.close();
+    const whole = readFileSync(file);
+    const damaged = Buffer.from(whole).fill(0xa5, 4096);
+    await nextTurn();
+    writeFileSync(file, damaged);
+    const fresh = await openDatabase(`sqlite:${file}`).catch((error: unknown) => error);
+    if (!(fresh instanceof Error)) throw new Error('a damaged file should not open');
+    writeFileSync(file, whole);
+    await nextTurn();
+    expect(await username(['1'])).to.deep.equal({ username: 'ada' });
   });
 });
