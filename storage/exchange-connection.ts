@@ -33,18 +33,25 @@ export class ExchangeConnection {
     const statement = explained(() => this.#database.prepare(sql));
     const names = statement.columns().map(({ name }) => name);
     statement.setReturnArrays(true); // an object of node:sqlite's is slow to make and slow to read
-    return async (parameters) =>
-      explained(() => {
-        this.#look();
-        const values: unknown = statement.get(...parameters);
-        if (!isRow(values)) return undefined;
-        const row: Record<string, unknown> = {};
-        names.forEach((name, index) => {
-          row[name] = values[index];
-        });
-        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a query answers, only its text knows
-        return row as Row;
+    const read = (parameters: readonly string[]): Row | undefined => {
+      this.#look();
+      const values: unknown = statement.get(...parameters);
+      if (!isRow(values)) return undefined;
+      const row: Record<string, unknown> = {};
+      names.forEach((name, index) => {
+        row[name] = values[index];
       });
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a query answers, only its text knows
+      return row as Row;
+    };
+    return async (parameters) => {
+      try {
+        return explained(() => read(parameters));
+      } catch (error) {
+        this.#forget();
+        throw error;
+      }
+    };
   }
 
   /** See `Database.prepareRelaxed`. */
@@ -75,13 +82,16 @@ export class ExchangeConnection {
     try {
       this.#end.run();
     } catch {
-      this.#abandon(); // a disk that fails: what was read is not to be trusted, nor is a look at it
+      this.#forget(); // a disk that fails: neither the look nor what was read is worth anything
     }
   }
 
-  #abandon(): void {
+  /** Ends the look at any price, and drops the pages that were read: the next read starts from the disk. */
+  #forget(): void {
+    this.#looking = false;
     try {
       if (this.#database.isTransaction) this.#database.exec('rollback');
+      this.#database.exec('PRAGMA shrink_memory');
     } catch {
       // the next read says what is wrong
     }

@@ -25,13 +25,14 @@ class HeldHasher extends PasswordHasher {
   }
 }
 
-describe('A login that is in flight while the password is changed', () => {
+describe('A login that is in flight', () => {
   let app: TestApp;
   before(async () => (app = await startApp()));
   after(() => app[Symbol.asyncDispose]());
 
-  it('leaves no session of the old password behind', async () => {
-    const ada = await addUser(app, 'ada');
+  /** Logs in, and does something else between the check of the password and the session. */
+  async function loginAround(username: string, meanwhile: (id: string) => Promise<unknown>) {
+    const { id } = await addUser(app, username);
     const passwords = new HeldHasher();
     const slow = createServer(createApp(await createWebServices({ ...app.services, passwords })));
     slow.listen(0, '127.0.0.1');
@@ -39,22 +40,38 @@ describe('A login that is in flight while the password is changed', () => {
     const address = slow.address();
     const port = typeof address === 'object' ? address?.port : undefined;
     try {
-      const login = new Client(`http://127.0.0.1:${String(port)}`).login('ada', PASSWORD);
+      const login = new Client(`http://127.0.0.1:${String(port)}`).login(username, PASSWORD);
       await passwords.checked;
-      await app.services.users.setPassword(
-        ada.id,
-        await app.services.passwords.hash('another one altogether'),
-      );
-      await app.services.sessions.revokeByUser(ada.id);
+      await meanwhile(id);
+      await app.services.sessions.revokeByUser(id);
       passwords.goOn();
-      const answer = await login;
-      expect(answer.status).to.equal(401);
-      expect((await bodyOf(answer))['code']).to.equal('invalid_credentials');
-      expect(answer.headers.getSetCookie()).to.deep.equal([]);
-      expect(await app.services.sessions.list(ada.id)).to.deep.equal([]);
+      return { answer: await login, sessions: await app.services.sessions.list(id) };
     } finally {
       slow.close();
       slow.closeAllConnections();
     }
-  });
+  }
+
+  const { users, passwords } = {
+    users: () => app.services.users,
+    passwords: () => app.services.passwords,
+  };
+  const meanwhile: Record<string, (id: string) => Promise<unknown>> = {
+    'the password is changed': async (id) =>
+      users().setPassword(id, await passwords().hash('another one altogether')),
+    'the user is disabled': (id) => users().setDisabled(id, true),
+    'the user is deleted': (id) => users().remove(id),
+  };
+  for (const [event, act] of Object.entries(meanwhile)) {
+    it(`leaves no session behind when ${event}`, async () => {
+      const { answer, sessions } = await loginAround(
+        `user-${event.slice(-7)}`.replace(' ', ''),
+        act,
+      );
+      expect(answer.status).to.equal(401);
+      expect((await bodyOf(answer))['code']).to.equal('invalid_credentials');
+      expect(answer.headers.getSetCookie()).to.deep.equal([]);
+      expect(sessions).to.deep.equal([]);
+    });
+  }
 });
