@@ -22,7 +22,11 @@ export function createApp(services: RouteServices): RequestListener {
   app.set('query parser', 'simple');
   app.set('trust proxy', [...site.trustProxy]);
 
-  app.use(securityHeaders(site));
+  const headers = securityHeaders(site);
+  app.use((_req, res, next) => {
+    res.setHeaders(headers);
+    next();
+  });
   app.use(logRequests(services));
   if (bypass) app.use(bypass.watch);
   if (site.corsOrigins.length > 0) app.use('/auth', allowOrigins(site));
@@ -38,7 +42,7 @@ export function createApp(services: RouteServices): RequestListener {
 }
 
 /** helmet's headers never depend on the request: it is asked once, and what it says is set on every answer. */
-function securityHeaders(site: Site): RequestHandler {
+export function securityHeaders(site: Site): Map<string, string> {
   const response = new ServerResponse(new IncomingMessage(new Socket()));
   helmet({
     contentSecurityPolicy: {
@@ -62,13 +66,9 @@ function securityHeaders(site: Site): RequestHandler {
     xPermittedCrossDomainPolicies: false,
     xXssProtection: false,
   })(response.req, response, () => undefined);
-  const headers = new Map(
+  return new Map(
     Object.entries(response.getHeaders()).map(([name, value]) => [name, String(value)]),
   );
-  return (_req, res, next) => {
-    res.setHeaders(headers);
-    next();
-  };
 }
 
 /** Lets the single-page apps of those origins read answers, with the person's cookies. */
@@ -76,7 +76,7 @@ function allowOrigins({ corsOrigins }: Site): RequestHandler {
   return cors({
     origin: [...corsOrigins],
     credentials: true,
-    methods: ['GET', 'POST', 'DELETE'],
+    methods: ['GET', 'POST'],
     exposedHeaders: ['WWW-Authenticate', 'Retry-After'],
     maxAge: 600,
   });

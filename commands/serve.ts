@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import type { Command } from 'commander';
 import type { Logger } from 'pino';
-import { createApp } from '../app.ts';
+import { createApp, securityHeaders } from '../app.ts';
 import { createServices, createWebServices, type Services } from '../config/services.ts';
 import type { Settings } from '../config/settings.ts';
 import { monotonic } from '../core/clock.ts';
@@ -9,6 +9,7 @@ import { durationInWords } from '../core/durations.ts';
 import { loggable } from '../routes/errors.ts';
 import { currentSettings } from './context.ts';
 import { drain, listen } from './listen.ts';
+import { answerRefusals } from './refusals.ts';
 import { say } from './terminal.ts';
 
 /** How long requests in flight may take once the process has been told to stop, in milliseconds. */
@@ -27,6 +28,7 @@ async function serve(settings: Settings): Promise<void> {
   try {
     const web = await createWebServices(services);
     const server = await listen(createApp(web), settings);
+    answerRefusals(server, services.log, securityHeaders(web.site));
     banner(services, server);
     process.exitCode = await Promise.race([firstSignal(services.log), firstFault(services.log)]);
     web.readiness.draining = true;

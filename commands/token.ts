@@ -18,7 +18,7 @@ export function tokenCommand(program: Command): void {
       '\nExample:\n  curl -b jar http://localhost:3000/auth/token | jq -r .token | coatcheck token inspect',
     )
     .action(async (argument: string | undefined, options: { json?: true }) => {
-      const { header, claims } = takeApart(await argumentOrInput(argument));
+      const { header, claims } = takeApart(withoutScheme(await argumentOrInput(argument)));
       if (options.json) return printJson({ header, claims });
       print(`header  ${visibleJson(header)}`);
       print(`claims  ${visibleJson(claims)}`);
@@ -37,10 +37,15 @@ export function tokenCommand(program: Command): void {
     .option('--json', 'print the claims as JSON')
     .action(async (argument: string | undefined, options: { json?: true }) => {
       const { verifier } = createTokenServices(currentSettings());
-      const claims = await verifier.verify(await argumentOrInput(argument));
+      const claims = await verifier.verify(withoutScheme(await argumentOrInput(argument)));
       if (options.json) return printJson(claims);
       return print(`Good until ${isoTime(claims.exp * 1000)}. The user: ${visible(claims.sub)}.`);
     });
+}
+
+/** A whole Authorization header is pasted as easily as the token in it. */
+function withoutScheme(text: string): string {
+  return text.replace(/^(authorization: *)?bearer +/i, '');
 }
 
 function takeApart(token: string): {

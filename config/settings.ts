@@ -62,10 +62,15 @@ export function loadSettings(
   return settingsOf(parsed.data);
 }
 
+/** An empty value counts as not set, so that it hides none in the file. */
+function withoutBlanks(environment: Environment): Environment {
+  return Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
+}
+
 function withEnvFile(environment: Environment, directory: string): Environment {
   const file = join(directory, environment['NODE_ENV'] === 'test' ? '.env.test' : '.env');
   const merged = existsSync(file)
-    ? { ...parseEnv(readFileSync(file)), ...environment }
+    ? { ...parseEnv(readFileSync(file)), ...withoutBlanks(environment) }
     : environment;
   return Object.fromEntries(
     Object.keys(schema).map((name) => [name, merged[name]?.trim() || undefined]),

@@ -17,6 +17,8 @@ const PROBLEMS = {
   method_not_allowed: { status: 405, title: 'That method is not supported here' },
   username_taken: { status: 409, title: 'That username is taken' },
   email_taken: { status: 409, title: 'That e-mail address is in use' },
+  request_timeout: { status: 408, title: 'Request Timeout' },
+  headers_too_large: { status: 431, title: 'Request Header Fields Too Large' },
   payload_too_large: { status: 413, title: 'The request is too large' },
   unsupported_media_type: { status: 415, title: 'Unsupported content type' },
   internal_error: { status: 500, title: 'Something went wrong here' },

@@ -18,7 +18,7 @@ const directory = mkdtempSync(join(tmpdir(), 'coatcheck-demo-'));
 const port = await freePort();
 const url = `http://localhost:${port}`;
 const environment = {
-  ...process.env,
+  PATH: process.env['PATH'],
   NODE_ENV: 'development',
   BYPASS_AUTH: 'true',
   HOST: '127.0.0.1',
@@ -74,7 +74,9 @@ async function demo(): Promise<void> {
   const added = coatcheck('user', 'add', 'ada', '--name', 'Ada Lovelace', '--roles', 'editor');
   added.stdin?.end(`${PASSWORD}\n`);
   await once(added, 'exit');
+  note('with a wrong password:');
   await call('POST', '/auth/login', { body: { username: 'ada', password: 'a wrong guess' } }, 401);
+  note('with the right one, and the name in another case:');
   const login = await call(
     'POST',
     '/auth/login',

@@ -9,7 +9,12 @@ export const PASSWORD_LENGTH = 4096;
 /** Bytes: far more than the longest credentials. */
 const LIMIT = 16_384;
 
-const parseJson = express.json({ limit: LIMIT, inflate: false, verify: refuseBadJsonBytes });
+const parseJson = express.json({
+  limit: LIMIT,
+  inflate: false,
+  strict: false,
+  verify: refuseBadJsonBytes,
+});
 const parseForm = express.urlencoded({
   limit: LIMIT,
   inflate: false,
@@ -106,7 +111,9 @@ function invalid(detail: string): Problem {
 /** Text of a bounded length, without NUL and lone surrogates, which no database and no hash takes alike. */
 export function text(maximum: number) {
   return z
-    .string({ error: ({ input }) => (input === undefined ? 'is missing' : 'must be text') })
+    .string({
+      error: ({ input }) => (input === undefined ? 'is missing' : 'must be text, given once'),
+    })
     .min(1, { error: 'is empty' })
     .max(maximum, { error: `is longer than ${maximum} characters` })
     .refine((value) => value.isWellFormed() && !value.includes('\0'), {

@@ -11,7 +11,7 @@ export function pageData(
     site: {
       name: 'Coatcheck',
       development: !site.production,
-      bypass: bypass !== undefined,
+      bypass: bypass?.isOn() ?? false,
       registration: site.registration,
     },
     viewer: viewer === undefined ? null : { username: viewer.username, name: viewer.name },

@@ -1,6 +1,5 @@
 import type { RequestHandler, Request } from 'express';
 import type { Logger } from 'pino';
-import type { Clock } from '../core/clock.ts';
 import type { SessionStore, SignIn } from '../sessions/session-store.ts';
 import type { Issuer } from '../tokens/issuer.ts';
 import type { PasswordHasher } from '../users/password.ts';
@@ -8,7 +7,6 @@ import type { UserStore } from '../users/user-store.ts';
 
 /** What the routes work with. `createApp` gets it; nothing here is looked up anywhere else. */
 export interface RouteServices {
-  readonly clock: Clock;
   readonly log: Logger;
   readonly users: UserStore;
   readonly passwords: PasswordHasher;
@@ -69,6 +67,7 @@ interface PassportLike {
 
 export interface BypassLike {
   readonly watch: RequestHandler;
+  isOn(): boolean;
   allows(req: Request): boolean;
 }
 

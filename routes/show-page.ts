@@ -39,16 +39,18 @@ const PAGES = {
     email: typed(req, 'email'),
     name: typed(req, 'name'),
   }),
-  account: (_services, req, user) => {
+  account: ({ sessions }, req, user) => {
     if (user === undefined) throw sessionRequired();
-    const { createdAt, expiresAt, amr, address, userAgent } = requiredSignIn(req);
+    const signIn = requiredSignIn(req);
+    const { createdAt, expiresAt, amr, address, userAgent } = signIn;
     return {
       user,
       hasPassword: user.hasPassword,
       notice: req.query['changed'] === 'password' ? PASSWORD_CHANGED : null,
       session: {
         signedInAt: isoTime(createdAt),
-        endsAt: isoTime(expiresAt),
+        endsAt: isoTime(sessions.endIfUnused(signIn)),
+        endsAtTheLatest: isoTime(expiresAt),
         how: amr === 'bypass' ? 'bypass' : 'password',
         address,
         device: userAgent,

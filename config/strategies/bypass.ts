@@ -13,6 +13,8 @@ const FORWARDING_HEADER =
 export interface Bypass {
   /** For every request of the app: looks out for a proxy in front, and says in a header that bypass is on. */
   readonly watch: RequestHandler;
+  /** Whether it is still on: until there is a sign of a proxy. */
+  isOn(): boolean;
   /** For the bypass route: whether this request may use it. */
   allows(req: Request): boolean;
 }
@@ -49,6 +51,7 @@ export function installBypass(
       if (!proxySeen) res.setHeader('Coatcheck-Bypass', 'on');
       next();
     },
+    isOn: () => !proxySeen,
     allows: (req) =>
       !proxySeen && isLoopbackAddress(req.socket.remoteAddress) && !isCrossSite(req, trusted),
   };

@@ -78,9 +78,8 @@ function parseHeaders(lines: string): Headers {
 
 /** What Node answers by itself to bytes that are no request it would hand to the app: a status and nothing else. */
 export function isNodesOwn({ status, headers, body }: Answer): boolean {
-  return (
-    [400, 408, 413, 417, 431].includes(status) &&
-    body === '' &&
-    !headers.has('content-security-policy')
-  );
+  const refusal =
+    /"detail":"The (request is not well-formed HTTP|headers have more than|request did not)/;
+  const bare = body === '' && !headers.has('content-security-policy');
+  return [400, 408, 413, 417, 431].includes(status) && (bare || refusal.test(body));
 }
