@@ -28,6 +28,15 @@ describe('coatcheck init', function () {
     expect(readFileSync(file, 'utf8')).to.equal('PORT=4000\n');
   });
 
+  it('writes no file in production, and says so', async () => {
+    using directory = temporaryDirectory();
+    const env = { NODE_ENV: 'production' };
+    const { code, stdout, stderr } = await run(['init'], { cwd: directory.path, env });
+    expect([code, stdout]).to.deep.equal([78, '']);
+    expect(stderr).to.include('NODE_ENV is production');
+    expect(readdirSync(directory.path)).to.deep.equal([]);
+  });
+
   it('says in one sentence that the directory cannot be written to', async () => {
     const cwd = existsSync('/proc/self') ? '/proc' : '/System'; // not even root may, on Linux and macOS
     const { code, stdout, stderr } = await run(['init'], { cwd });

@@ -83,6 +83,7 @@ describe('coatcheck user', function () {
         '\n': 'at least 8',
         'password1\n': 'attackers try first',
         'weakling\n': 'your own',
+        'seven wet umb\0rellas\n': 'is text',
       };
       await inTurns(Object.entries(weak), async ([stdin, reason]) => {
         const { code, stdout, stderr } = await coatcheck(['user', 'add', 'weakling'], stdin);

@@ -349,6 +349,13 @@ describe('the settings', () => {
       }
     }
 
+    it('want as many bytes as the hash of the algorithm gives', () => {
+      const JWT_SECRET_KEY = 'h7K!q2mZ9$wXv4Tn8@bRc5Yd1^gLp6Ws';
+      expect(problem({ JWT_SECRET_KEY, JWT_ALGORITHM: 'HS384' })).to.include('48 bytes for HS384');
+      expect(problem({ JWT_SECRET_KEY, JWT_ALGORITHM: 'HS512' })).to.include('64 bytes for HS512');
+      expect(problems({ ...development, JWT_SECRET_KEY })).to.deep.equal([]);
+    });
+
     it('want 32 bytes, not characters', () => {
       refused('0123456789abcdefghijklmnopqrstu', /too short: at least 32 bytes/);
       expect(

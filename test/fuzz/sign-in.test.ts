@@ -120,10 +120,19 @@ describe('Signing in amid junk', function () {
       fc.constantFrom('A', 'b', '0', '%', '.', '~'),
     );
     await holds(change, 80, async ([at, character]) => {
-      if (cookie.charAt(at) === character) return;
+      const changed = cookie.slice(0, at) + character + cookie.slice(at + 1);
+      if (meaning(changed) === meaning(cookie)) return; // %2b is another way to write %2B
       const caller = new Client(service.url);
-      caller.cookies.set('session', cookie.slice(0, at) + character + cookie.slice(at + 1));
+      caller.cookies.set('session', changed);
       expect((await caller.get('/auth/token')).status).to.equal(401);
     });
   });
 });
+
+function meaning(cookie: string): string | undefined {
+  try {
+    return decodeURIComponent(cookie);
+  } catch {
+    return undefined;
+  }
+}

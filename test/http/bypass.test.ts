@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { signIn, startApp, type TestApp } from '../support/app.ts';
 import { bodyOf } from '../support/client.ts';
@@ -262,6 +264,14 @@ describe('the guard of the bypass', () => {
     'a host that ends like localhost': { Host: 'evillocalhost' },
     'a host that is no host': { Host: 'localhost:3000, evil.example' },
     'an address that is not this machine': { Host: '192.168.0.1:3000' },
+    'X-Original-Host': { 'X-Original-Host': 'localhost' },
+    'X-Envoy-External-Address': { 'X-Envoy-External-Address': '203.0.113.9' },
+    'CDN-Loop': { 'CDN-Loop': 'somebody' },
+    'Max-Forwards': { 'Max-Forwards': '10' },
+    'a page of another host that calls itself ours': {
+      'Sec-Fetch-Site': 'same-origin',
+      Referer: 'https://login.example.org/',
+    },
   };
   for (const [what, headers] of Object.entries(proxied)) {
     it(`is off until restart after the first sign of a proxy: ${what}`, async () => {
@@ -283,6 +293,19 @@ describe('the guard of the bypass', () => {
     await using app = await startApp();
     const answer = await send(app, 'GET', ADA, { 'X-Forwarded-For': '127.0.0.1' });
     expect(answer.status).to.equal(404);
+    expect(await usernames(app)).to.deep.equal([]);
+  });
+
+  it('is off after a request in HTTP/1.0, as proxies speak it; and no page offers it any more', async () => {
+    await using app = await startApp();
+    const page = async () => (await app.client().get('/', { Accept: 'text/html' })).text();
+    expect(await page()).to.include('/auth/bypass');
+    const { hostname, port } = new URL(app.url);
+    const socket = connect(Number(port), hostname);
+    socket.end(`GET ${ADA} HTTP/1.0\r\nHost: 127.0.0.1:${port}\r\n\r\n`);
+    expect(await text(socket)).to.match(/^HTTP\/1\.1 404 /);
+    expect((await app.client().get(ADA)).status).to.equal(404);
+    expect(await page()).to.not.include('/auth/bypass');
     expect(await usernames(app)).to.deep.equal([]);
   });
 
