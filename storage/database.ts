@@ -12,7 +12,8 @@ export interface Database {
   readonly kysely: Kysely<Schema>;
   /**
    * A query that runs at every exchange: compiled and prepared once, run with new parameters in the
-   * order of its placeholders. Answers the first row.
+   * order of its placeholders. Answers the first row. Sees at once what this process has written, and what
+   * another has committed a few milliseconds later at the latest.
    */
   prepareFirst<Row>(
     query: CompiledQuery<Row>,
