@@ -33,9 +33,9 @@ describe('the settings', () => {
 
   const load = (environment: Environment): Settings => loadSettings(environment, empty.path);
 
-  function problems(environment: Environment): readonly string[] {
+  function problems(environment: Environment, directory = empty.path): readonly string[] {
     try {
-      load(environment);
+      loadSettings(environment, directory);
       return [];
     } catch (error) {
       if (error instanceof SettingsError) return error.problems;
@@ -337,6 +337,14 @@ describe('the settings', () => {
     });
   });
 
+  it('want https for the origins of apps in production, localhost aside', () => {
+    const origins = (CORS_ORIGINS: string) => problems({ ...production, CORS_ORIGINS });
+    expect(origins('https://app.example.org,http://localhost:5173')).to.deep.equal([]);
+    expect(origins('http://app.example.org').join()).to.match(
+      /^CORS_ORIGINS has http:.* use https/,
+    );
+  });
+
   describe('for secrets', () => {
     const names = ['SESSION_SECRET', 'JWT_SECRET_KEY', 'JWT_SECRET_KEY_PREVIOUS'] as const;
 
@@ -348,6 +356,14 @@ describe('the settings', () => {
         expect(line).to.match(/make one with: node -p/);
       }
     }
+
+    it('of the tests are for a loopback address alone', () => {
+      const tests = { NODE_ENV: 'test', BYPASS_AUTH: 'false' };
+      expect(problems(tests, process.cwd())).to.deep.equal([]);
+      expect(problems({ ...tests, HOST: '0.0.0.0' }, process.cwd()).join('\n')).to.match(
+        /SESSION_SECRET is the one of \.env\.test.*\nJWT_SECRET_KEY is the one of \.env\.test/,
+      );
+    });
 
     it('want as many bytes as the hash of the algorithm gives', () => {
       const JWT_SECRET_KEY = 'h7K!q2mZ9$wXv4Tn8@bRc5Yd1^gLp6Ws';

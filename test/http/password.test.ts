@@ -130,3 +130,15 @@ describe('POST /auth/password', () => {
     expect(await (await ada.get(location)).text()).to.include('Your password has been changed');
   });
 });
+
+describe('POST /auth/password of somebody who is gone', () => {
+  it('is refused like that of anyone who is signed out, even with a body that cannot be read', async () => {
+    await using app = await startApp();
+    const ada = await addUser(app, 'ada');
+    const client = app.client();
+    expect((await client.login('ada', PASSWORD)).status).to.equal(200);
+    await app.services.users.remove(ada.id);
+    const headers = { 'Content-Type': 'application/json', Accept: 'text/html' };
+    expect((await client.request('POST', '/auth/password', headers, '{')).status).to.equal(401);
+  });
+});
