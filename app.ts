@@ -7,9 +7,12 @@ import { originForm } from './core/http.ts';
 import { authRoutes } from './routes/auth.ts';
 import { answerErrors, nothingHere } from './routes/errors.ts';
 import { logRequests } from './routes/observe.ts';
+import { metadataRoutes } from './routes/metadata.ts';
+import { oauthRoutes } from './routes/oauth.ts';
 import { operationsRoutes } from './routes/operations.ts';
 import { pageRoutes } from './routes/pages.ts';
 import type { RouteServices, Site } from './routes/services.ts';
+import { statusListRoutes } from './routes/status-lists.ts';
 
 /** The whole service as an Express app: what each request passes, in order. Listens to nothing by itself. */
 export function createApp(services: RouteServices): RequestListener {
@@ -32,6 +35,9 @@ export function createApp(services: RouteServices): RequestListener {
   if (site.corsOrigins.length > 0) app.use('/auth', allowOrigins(site));
   app.use(authRoutes(services));
   app.use(pageRoutes(services));
+  app.use(metadataRoutes(services));
+  app.use(statusListRoutes(services));
+  app.use(oauthRoutes(services));
   app.use(operationsRoutes(services));
   app.use(nothingHere);
   app.use(answerErrors(services));
@@ -76,7 +82,7 @@ function allowOrigins({ corsOrigins }: Site): RequestHandler {
   return cors({
     origin: [...corsOrigins],
     credentials: true,
-    methods: ['GET', 'POST'],
+    methods: ['GET', 'POST', 'DELETE'],
     exposedHeaders: ['WWW-Authenticate', 'Retry-After'],
     maxAge: 600,
   });

@@ -21,6 +21,19 @@ export async function cpuClock(): Promise<CpuClock> {
   return async (pid) => ticks(await readFile(`/proc/${pid}/stat`, 'utf8')) / ticksPerSecond;
 }
 
+/** Reads the same of a process and of its children together: those that run. */
+export function familyClock(clock: CpuClock): CpuClock {
+  return async (pid) => {
+    const { stdout } = await run('ps', ['-A', '-o', 'pid=,ppid=']);
+    const processes = stdout.trim().split('\n');
+    const children = processes
+      .map((line) => line.trim().split(/ +/).map(Number))
+      .flatMap(([child = 0, parent]) => (parent === pid ? [child] : []));
+    const used = await Promise.all([pid, ...children].map(clock));
+    return used.reduce((sum, seconds) => sum + seconds, 0);
+  };
+}
+
 /** proc_pid_stat(5), utime and stime: fields 14 and 15. Field 2, a name, may contain spaces. */
 function ticks(stat: string): number {
   const fromState = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

@@ -1,6 +1,6 @@
 import type { Benchmark, Findings, Surroundings } from './benchmark.ts';
 import { coatcheck, limit, tutorial, type Contender } from './contenders.ts';
-import { cpuClock } from './cpu.ts';
+import { type CpuClock, cpuClock } from './cpu.ts';
 import { exchangeFindings, type Results } from './exchange-report.ts';
 import { instructionCounter } from './instructions.ts';
 import { forRequests, LoadGenerator } from './load.ts';
@@ -8,7 +8,7 @@ import { UsageError, type BenchOptions } from './options.ts';
 import { get } from './request.ts';
 import { playRound, type Contestant, type Figures } from './rounds.ts';
 import { ServerProcess } from './server-process.ts';
-import { openSessions } from './sessions.ts';
+import { type OpenSession, openSessions } from './sessions.ts';
 import { checkTickets } from './tickets.ts';
 
 /** A valid session cookie in, a signed JWT out, each request with another session. */
@@ -50,39 +50,52 @@ async function compare(
   return exchangeFindings(results, options);
 }
 
-/** Opens the sessions, and exchanges them until the server's code is compiled and its caches full. */
-async function prepare(
+/** Opens the sessions, and exchanges them until the server is warm. */
+export async function prepare(
   contender: Contender,
   server: ServerProcess,
-  { sessions, connections, warmUp, spin }: BenchOptions,
+  options: BenchOptions,
+  surroundings: Surroundings,
+): Promise<Contestant> {
+  const { sessions } = options;
+  surroundings.progress(`${contender.name}: opening ${sessions} sessions`);
+  const opened = await openSessions({ port: server.port, sessions, signal: surroundings.signal });
+  return warmUp(contender, { server, opened }, options, surroundings);
+}
+
+/** Exchanges sessions until the server's code is compiled and its caches full. */
+export async function warmUp(
+  { name, ticketKey, signsFor }: Contender,
+  { server, opened }: { server: ServerProcess; opened: readonly OpenSession[] },
+  options: BenchOptions,
   { signal, progress }: Surroundings,
 ): Promise<Contestant> {
+  const { connections, spin } = options;
   const { port } = server;
-  progress(`${contender.name}: opening ${sessions} sessions`);
-  const opened = await openSessions({ port, sessions, signal });
   const requests = opened.map(({ cookie }) => get(port, '/auth/token', cookie));
   const load = new LoadGenerator({ port, connections, requests, spin, signal });
-  const usernameFor = (request: number) => contender.signsFor(opened[request]?.username ?? '');
-  const { name, ticketKey } = contender;
+  const usernameFor = (request: number) => signsFor(opened[request]?.username ?? '');
   const contestant: Contestant = {
     server,
     load,
     check: (sample) => checkTickets(sample, { name, ticketKey, usernameFor }),
   };
-  progress(`${name}: warming up with ${warmUp} requests`);
+  progress(`${name}: warming up with ${options.warmUp} requests`);
   const flow = await load.open();
-  await flow.push(forRequests(warmUp));
+  await flow.push(forRequests(options.warmUp));
   flow.close();
   contestant.check(flow.sample());
   return contestant;
 }
 
-async function playRounds(
+/** @param cpu reads what the server of a contestant has used. Default: what its one process has */
+export async function playRounds(
   contestants: readonly Contestant[],
   { rounds, seconds }: BenchOptions,
   { progress }: Surroundings,
+  cpu?: CpuClock,
 ): Promise<Results> {
-  const meters = { cpu: await cpuClock(), instructions: await instructionCounter() };
+  const meters = { cpu: cpu ?? (await cpuClock()), instructions: await instructionCounter() };
   const results = new Map<string, Figures[]>(contestants.map(({ server }) => [server.name, []]));
   for (let round = 1; round <= rounds; round += 1) {
     const figures = await playRound(contestants, meters, seconds);

@@ -24,6 +24,8 @@ export interface Reply {
 export interface Sample {
   readonly seconds: number;
   readonly count: number;
+  /** CPU time of this process, user and system, while it sent and waited. */
+  readonly cpuSeconds: number;
   /** Milliseconds from sending to the last byte of the answer, ascending. */
   readonly latencies: Float64Array;
   /** Answers with another status than 200. */
@@ -51,6 +53,7 @@ class Tally {
   readonly #latencies: number[] = [];
   readonly #lastReplies = new Map<Connection, Reply>();
   #seconds = 0;
+  #cpuSeconds = 0;
   #failures = 0;
   #firstFailure: Reply | undefined;
 
@@ -62,14 +65,16 @@ class Tally {
     this.#firstFailure ??= reply;
   }
 
-  addSeconds(seconds: number): void {
+  addTime(seconds: number, { user, system }: NodeJS.CpuUsage): void {
     this.#seconds += seconds;
+    this.#cpuSeconds += (user + system) / 1e6;
   }
 
   sample(): Sample {
     return {
       seconds: this.#seconds,
       count: this.#latencies.length,
+      cpuSeconds: this.#cpuSeconds,
       latencies: Float64Array.from(this.#latencies).toSorted(),
       failures: this.#failures,
       firstFailure: this.#firstFailure,
@@ -108,6 +113,7 @@ export class Flow {
   /** Sends until it is enough, and waits for the last answer. Can be called again. */
   async push(enough: Enough): Promise<void> {
     const startedAt = performance.now();
+    const usedBefore = process.cpuUsage();
     const passed = () => (performance.now() - startedAt) / 1000;
     let issued = 0;
     const more = () => !enough(issued++, passed());
@@ -117,7 +123,7 @@ export class Flow {
     } finally {
       stopSpinning();
     }
-    this.#tally.addSeconds(passed());
+    this.#tally.addTime(passed(), process.cpuUsage(usedBefore));
   }
 
   /** What all pushes so far saw. */

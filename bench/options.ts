@@ -18,6 +18,10 @@ export interface BenchOptions {
   readonly spin: boolean;
   /** Names of the servers to compare; undefined for all. */
   readonly servers: readonly string[] | undefined;
+  /** How many sessions are stored, for each size that is compared. */
+  readonly stored: readonly number[];
+  /** What they are stored in; undefined for all. */
+  readonly engines: readonly string[] | undefined;
 }
 
 /** The command line, taken apart. */
@@ -32,11 +36,25 @@ export interface Invocation {
 /** The command line cannot be followed; its message says why. */
 export class UsageError extends Error {}
 
-const usual = { sessions: 10_000, rounds: 7, seconds: 3, warmUp: 20_000, connections: 1 };
-const quick = { ...usual, sessions: 1_000, rounds: 3, seconds: 1, warmUp: 10_000 };
+const usual = {
+  sessions: 10_000,
+  rounds: 7,
+  seconds: 3,
+  warmUp: 20_000,
+  connections: 1,
+  stored: '1000,100000,1000000',
+};
+const quick = {
+  ...usual,
+  sessions: 1_000,
+  rounds: 3,
+  seconds: 1,
+  warmUp: 10_000,
+  stored: '1000,20000',
+};
 
 export const optionsHelp = `Options:
-  --sessions N       sessions the requests take turns with (${usual.sessions})
+  --sessions N       sessions the requests take turns with; verify: so many tokens (${usual.sessions})
   --rounds N         measured rounds (${usual.rounds})
   --seconds S        length of a round for each server (${usual.seconds})
   --warm-up N        requests to each server before the first round (${usual.warmUp})
@@ -44,7 +62,10 @@ export const optionsHelp = `Options:
   --spin             keep the load generator awake between answers, at the price of one core:
                      steadier, and ratios come nearer to those of instructions
   --servers a,b      only these servers
-  --quick            a short run: ${quick.sessions} sessions, ${quick.rounds} rounds of ${quick.seconds} s, warm-up ${quick.warmUp}
+  --stored A,B       scale: how many sessions are stored (${usual.stored}); the least is what others are compared to
+  --engines a,b      scale, parts: only these of sqlite, postgres, redis
+  --quick            a short run: ${quick.sessions} sessions, ${quick.rounds} rounds of ${quick.seconds} s, warm-up ${quick.warmUp},
+                     ${quick.stored} stored
   --json             one JSON object instead of the table
   --assert           exit code 1 when an aim is missed
   --help             this text`;
@@ -57,6 +78,8 @@ const flags = {
   connections: { type: 'string' },
   spin: { type: 'boolean', default: false },
   servers: { type: 'string' },
+  stored: { type: 'string' },
+  engines: { type: 'string' },
   quick: { type: 'boolean', default: false },
   json: { type: 'boolean', default: false },
   assert: { type: 'boolean', default: false },
@@ -76,6 +99,10 @@ export function parseInvocation(args: readonly string[]): Invocation {
     connections: wholeNumber('connections', values.connections, defaults.connections),
     spin: values.spin,
     servers: values.servers?.split(','),
+    stored: (values.stored ?? defaults.stored)
+      .split(',')
+      .map((text) => wholeNumber('stored', text, Number.NaN)),
+    engines: values.engines?.split(','),
   };
   const { json, assert, help } = values;
   return { what: positionals[0] ?? 'exchange', options, json, assert, help };

@@ -25,6 +25,8 @@ export interface Figures {
   readonly p99Milliseconds: number;
   /** CPU time of the server per request, user and system, in microseconds. */
   readonly cpuMicroseconds: number;
+  /** The same of the load generator. */
+  readonly generatorMicroseconds: number;
   /** User-space instructions of the server per request, where they can be counted. */
   readonly instructions: number | undefined;
 }
@@ -102,12 +104,13 @@ async function metered(
 function figures({ contestant, flow }: Player, used: Usage | undefined): Figures {
   const sample = flow.sample();
   contestant.check(sample);
-  const { count, seconds, latencies } = sample;
+  const { count, seconds, cpuSeconds, latencies } = sample;
   return {
     requestsPerSecond: count / seconds,
     p50Milliseconds: percentile(latencies, 0.5),
     p99Milliseconds: percentile(latencies, 0.99),
     cpuMicroseconds: ((used?.cpuSeconds ?? Number.NaN) / count) * 1e6,
+    generatorMicroseconds: (cpuSeconds / count) * 1e6,
     instructions: used?.instructions === undefined ? undefined : used.instructions / count,
   };
 }

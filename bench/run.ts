@@ -1,14 +1,30 @@
 /** `npm run bench -- [what] [options]`: takes one of the measures and prints what it found. */
 import type { Aim, Benchmark, Findings } from './benchmark.ts';
 import { exchange } from './exchange.ts';
+import { parts } from './parts.ts';
+import { retention } from './retention.ts';
 import { optionsHelp, parseInvocation, UsageError, type Invocation } from './options.ts';
+import { scale } from './scale.ts';
+import { storm } from './storm.ts';
+import { verify } from './verify.ts';
+import { workers } from './workers.ts';
 
-const benchmarks: Readonly<Record<string, Benchmark>> = { exchange };
+const benchmarks: Readonly<Record<string, Benchmark>> = {
+  exchange,
+  parts,
+  retention,
+  scale,
+  storm,
+  verify,
+  workers,
+};
 
 const exitCode = { done: 0, failed: 1, usage: 2, interrupted: 130 };
 
 function help(): string {
-  const list = Object.entries(benchmarks).map(([name, { summary }]) => `  ${name}  ${summary}`);
+  const list = Object.entries(benchmarks).map(
+    ([name, { summary }]) => `  ${name.padEnd(9)}  ${summary}`,
+  );
   return ['Usage: npm run bench -- [what] [options]', '', ...list, '', optionsHelp].join('\n');
 }
 

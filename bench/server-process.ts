@@ -34,15 +34,16 @@ export class ServerProcess {
   readonly name: string;
   readonly port: number;
   readonly pid: number;
+  readonly directory: string;
   readonly #child: ChildProcess;
-  readonly #directory: string;
+  #startMilliseconds = Number.NaN;
 
   private constructor(name: string, place: Place, child: ChildProcess, pid: number) {
     this.name = name;
     this.port = place.port;
     this.pid = pid;
     this.#child = child;
-    this.#directory = place.directory;
+    this.directory = place.directory;
   }
 
   /**
@@ -54,6 +55,7 @@ export class ServerProcess {
     signal.throwIfAborted();
     const directory = await mkdtemp(path.join(tmpdir(), 'coatcheck-bench-'));
     const place = { port: await freePort(), directory };
+    const spawnedAt = performance.now();
     const child = spawn(process.execPath, recipe.command, {
       cwd: directory,
       env: { ...recipe.environment(place) },
@@ -64,12 +66,18 @@ export class ServerProcess {
     const server = new ServerProcess(recipe.name, place, child, child.pid ?? 0);
     try {
       await server.#untilReady(recipe, signal);
+      server.#startMilliseconds = performance.now() - spawnedAt;
       return server;
     } catch (error) {
       await server.stop();
       signal.throwIfAborted();
       throw new Error(`${recipe.name} did not start: ${complaints()}`, { cause: error });
     }
+  }
+
+  /** How long it took from spawning the process to its first answer that said that it is ready. */
+  get startMilliseconds(): number {
+    return this.#startMilliseconds;
   }
 
   /** Ends the server and deletes its directory. Safe to call twice. */
@@ -81,7 +89,7 @@ export class ServerProcess {
       await ended;
       clearTimeout(lastResort);
     }
-    await rm(this.#directory, { recursive: true, force: true });
+    await rm(this.directory, { recursive: true, force: true });
   }
 
   async #untilReady(recipe: Recipe, signal: AbortSignal): Promise<void> {
@@ -90,7 +98,7 @@ export class ServerProcess {
     while ((await statusOf(this.port, request)) !== recipe.ready.status) {
       if (hasEnded(this.#child)) throw new Error('it stopped');
       if (performance.now() > deadline) throw new Error(`not ready after ${startLimit} ms`);
-      await sleep(50, undefined, { signal });
+      await sleep(10, undefined, { signal });
     }
   }
 }

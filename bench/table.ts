@@ -5,6 +5,11 @@ export interface Column<Row> {
   readonly cell: (row: Row) => string;
 }
 
+/** A column of figures. */
+export function right<Row>(heading: string, cell: (row: Row) => string): Column<Row> {
+  return { heading, align: 'right', cell };
+}
+
 function pad(text: string, width: number, align: 'left' | 'right'): string {
   return align === 'left' ? text.padEnd(width) : text.padStart(width);
 }

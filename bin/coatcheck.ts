@@ -1,12 +1,21 @@
 #!/usr/bin/env node
+import cluster from 'node:cluster';
 import { Command, CommanderError } from 'commander';
+import { auditCommand } from '../commands/audit.ts';
+import { backupCommand } from '../commands/backup.ts';
+import { clientCommand } from '../commands/client.ts';
+import { doctorCommand } from '../commands/doctor.ts';
 import { initCommand } from '../commands/init.ts';
+import { keyCommand } from '../commands/key.ts';
 import { ListenError } from '../commands/listen.ts';
+import { migrateCommand } from '../commands/migrate.ts';
+import { probeCommand } from '../commands/probe.ts';
 import { serveCommand } from '../commands/serve.ts';
 import { sessionCommand } from '../commands/session.ts';
 import { say, visibleLines } from '../commands/terminal.ts';
 import { tokenCommand } from '../commands/token.ts';
 import { userCommand } from '../commands/user.ts';
+import { takeLeave } from '../commands/worker.ts';
 import { Problem, SettingsError, StorageError } from '../core/errors.ts';
 import { TokenError } from '#verify';
 import metadata from '../package.json' with { type: 'json' };
@@ -27,26 +36,50 @@ const program = new Command('coatcheck')
 Settings come from the environment and from .env in this directory; see docs/settings.md.
 Exit codes: 0 done, 1 failed, 2 wrong usage, 78 bad settings.`,
   );
-for (const add of [serveCommand, initCommand, userCommand, sessionCommand, tokenCommand])
+for (const add of [
+  serveCommand,
+  initCommand,
+  migrateCommand,
+  userCommand,
+  sessionCommand,
+  keyCommand,
+  clientCommand,
+  tokenCommand,
+  auditCommand,
+  backupCommand,
+  probeCommand,
+  doctorCommand,
+])
   add(program);
 for (const command of everyCommand(program)) command.exitOverride();
 
+let failure: string | undefined;
 try {
   await program.parseAsync();
 } catch (error) {
-  process.exitCode = explain(error);
+  failure = inWords(error);
+  if (failure !== undefined) say(failure);
+  process.exitCode = exitCodeOf(error);
+}
+if (cluster.isWorker) {
+  await takeLeave(failure);
+  process.exit(); // its channel to the primary would keep it waiting
 }
 
 function everyCommand(command: Command): Command[] {
   return [command, ...command.commands.flatMap(everyCommand)];
 }
 
-/** Says what went wrong, to a person. @returns the exit code */
-function explain(error: unknown): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE; // it has spoken already
-  if (error instanceof Error) say(visibleLines(isExpected(error) ? error.message : stackOf(error)));
-  else say(String(error));
+function exitCodeOf(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
   return error instanceof SettingsError ? BAD_SETTINGS : FAILED;
+}
+
+/** What went wrong, for a person. */
+function inWords(error: unknown): string | undefined {
+  if (error instanceof CommanderError) return undefined; // it has spoken already
+  if (!(error instanceof Error)) return String(error);
+  return visibleLines(isExpected(error) ? error.message : stackOf(error));
 }
 
 /** What a sentence says well enough; anything else is a mistake of ours, and needs its stack. */

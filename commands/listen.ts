@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import net from 'node:net';
-import { SettingsError } from '../core/errors.ts';
+import type { Logger } from 'pino';
 import type { Settings } from '../config/settings.ts';
+import { followTls, readTls } from './tls.ts';
 
 /** An address that cannot be listened on; the message tells the operator what to do. */
 export class ListenError extends Error {
@@ -11,14 +11,30 @@ export class ListenError extends Error {
 }
 
 /**
+ * How slow a client may be, in milliseconds: until its headers are there, its whole request, and until it reads on. No
+ * request here has more than some kilobytes, and each connection that only waits is one that somebody else may want.
+ */
+const LIMITS = {
+  headersTimeout: 8000,
+  requestTimeout: 8000,
+  connectionsCheckingInterval: 1000,
+};
+const HANDSHAKE_TIMEOUT = 8000;
+const SILENCE = 60_000;
+
+/**
  * Listens where the settings say.
  *
  * @throws {ListenError} when the address is taken, not allowed or not of this machine.
  * @throws {SettingsError} when the certificate or its key cannot be used.
  */
-export async function listen(app: RequestListener, settings: Settings): Promise<Server> {
-  const { host, port, tls } = settings;
-  const server = tls ? tlsServer(app, tls) : createServer(app);
+export async function listen(
+  app: RequestListener,
+  { host, port, tls }: Settings,
+  log: Logger,
+): Promise<Server> {
+  const server = tls ? tlsServer(app, tls, log) : createServer(LIMITS, app);
+  server.setTimeout(SILENCE);
   await new Promise<void>((resolve, reject) => {
     const refuse = (error: Error) => reject(listenError(error, host, port));
     server.once('error', refuse);
@@ -30,26 +46,11 @@ export async function listen(app: RequestListener, settings: Settings): Promise<
   return server;
 }
 
-type Tls = NonNullable<Settings['tls']>;
-
-function tlsServer(app: RequestListener, { certFile, keyFile }: Tls): Server {
-  const cert = readPem('TLS_CERT_FILE', certFile);
-  const key = readPem('TLS_KEY_FILE', keyFile);
-  try {
-    return createTlsServer({ cert, key }, app);
-  } catch (error) {
-    throw new SettingsError([
-      `TLS_CERT_FILE and TLS_KEY_FILE must be a certificate and the key that belongs to it, both PEM: ${reasonOf(error)}`,
-    ]);
-  }
-}
-
-function readPem(name: string, file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new SettingsError([`${name} cannot be read: ${reasonOf(error)}`]);
-  }
+function tlsServer(app: RequestListener, files: NonNullable<Settings['tls']>, log: Logger): Server {
+  const options = { ...LIMITS, ...readTls(files), handshakeTimeout: HANDSHAKE_TIMEOUT };
+  const server = createTlsServer(options, app);
+  followTls(server, files, log);
+  return server;
 }
 
 /** What to do about the system's reasons not to listen there. */
@@ -68,23 +69,21 @@ function listenError(error: Error, host: string, port: number): ListenError {
   });
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** How often connections without a request are looked for while draining, in milliseconds. */
+/** How often connections without a request are looked for where they are cut, in milliseconds. */
 const IDLE_SWEEP = 1000;
 
 /**
  * Takes no new connection, lets the requests in flight finish, and resolves when every connection is closed.
- * A connection that is kept alive is not cut at once, as `http.Server.close` would: a request may be on its
- * way on it. It gets its answer, with `Connection: close`; only those that stay silent are closed after a while.
+ * A connection that is kept alive is not cut, as `http.Server.close` would: a request may be on its way on it. It
+ * gets its answer, with `Connection: close`. One that stays silent is closed by the server's keep-alive timeout as on any
+ * other day: a second after the moment from which, as each answer says, the client must not use it any more.
  *
  * @param patience milliseconds after which what is still open is cut
+ * @param cutIdle cuts connections without a request after a second all the same: whoever waits for the end is a developer, or a test
  */
-export async function drain(server: Server, patience: number): Promise<void> {
+export async function drain(server: Server, patience: number, cutIdle = false): Promise<void> {
   const closed = new Promise((resolve) => net.Server.prototype.close.call(server, resolve));
-  const sweep = setInterval(() => server.closeIdleConnections(), IDLE_SWEEP);
+  const sweep = cutIdle ? setInterval(() => server.closeIdleConnections(), IDLE_SWEEP) : undefined;
   const cut = setTimeout(() => server.closeAllConnections(), patience);
   await closed;
   clearInterval(sweep);

@@ -1,11 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import type { Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { TLSSocket } from 'node:tls';
 import type { Logger } from 'pino';
 
 /** What Node refuses before a request comes to be one, by the code of its error; anything else is malformed. */
 const TOO_LARGE = 'HPE_HEADER_OVERFLOW';
 const TOO_SLOW = 'ERR_HTTP_REQUEST_TIMEOUT';
+
+/** How long a client has to read why it was refused, in milliseconds. Then it is cut, whatever it still sends. */
+const TO_READ = 1000;
 
 /** Answers what never reaches the app in the form of all other errors, headers that matter included. */
 export function answerRefusals(
@@ -15,12 +19,15 @@ export function answerRefusals(
 ): void {
   const headers = [...securityHeaders].map(([name, value]) => `${name}: ${value}`);
   const latest = new WeakMap<Duplex, ServerResponse>();
+  const secured = new WeakSet<Duplex>();
   server.on('request', (req, res) => latest.set(req.socket, res));
+  server.on('secureConnection', (socket: Duplex) => secured.add(socket));
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const answer = latest.get(socket);
     // the rest of a request that has its answer already must not get another one
     const answered = answer?.headersSent === true && !answer.req.complete;
-    if (!socket.writable || answered || error.code === 'ECONNRESET') {
+    const unreadable = socket instanceof TLSSocket && !secured.has(socket); // whatever is written waits for a handshake
+    if (!socket.writable || answered || unreadable || error.code === 'ECONNRESET') {
       socket.destroy();
       return;
     }
@@ -57,6 +64,7 @@ function refuse(
       body,
     ].join('\r\n'),
   );
+  setTimeout(() => socket.destroy(), TO_READ).unref();
 }
 
 function refusal(reason: string | undefined): [number, string, string, string] {

@@ -1,8 +1,10 @@
 import type { Command } from 'commander';
+import type { Services } from '../config/services.ts';
 import { isoTime } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
+import { visible } from '../core/text.ts';
 import { findUser, withServices } from './context.ts';
-import { printJson, printTable, say, shortTime, visible } from './terminal.ts';
+import { printJson, printTable, say, shortTime } from './terminal.ts';
 
 export function sessionCommand(program: Command): void {
   const session = program.command('session').description('look at and end sessions');
@@ -44,26 +46,61 @@ export function sessionCommand(program: Command): void {
     );
   session
     .command('revoke [id]')
-    .description('end one session, or all of a user')
+    .description('end one session, all of a user, or all there are')
     .option('--user <username>', 'all sessions of that user')
-    .action((id: string | undefined, options: { user?: string }, command: Command) => {
-      if ((id === undefined) === (options.user === undefined)) {
+    .option('--all', 'all sessions of everybody, as after a restore')
+    .action((id: string | undefined, options: Which, command: Command) => {
+      const named = [id, options.user, options.all].filter((one) => one !== undefined);
+      if (named.length !== 1) {
         command.error(
-          'error: name either the id of a session, from "session list", or --user <username>',
+          'error: name either the id of a session, from "session list", or --user <username>, or --all',
         );
       }
-      return withServices(async ({ users, sessions }) => {
-        if (options.user !== undefined) {
-          const owner = await findUser(users, options.user);
-          const ended = await sessions.revokeByUser(owner.id);
-          say(
-            `Ended ${ended === 1 ? '1 session' : `${ended} sessions`} of ${visible(owner.username)}.`,
-          );
-        } else if (id === undefined || !(await sessions.revoke(id))) {
-          throw new Problem('not_found', 'There is no session of that id.');
-        } else {
-          say('Ended the session.');
-        }
-      });
+      return withServices((services) => revoke(services, id, options));
     });
+}
+
+interface Which {
+  user?: string;
+  all?: true;
+}
+
+async function revoke(
+  { users, sessions, audit }: Services,
+  id = '',
+  { user, all }: Which,
+): Promise<void> {
+  const event = 'session.revoked';
+  if (user !== undefined) {
+    const owner = await findUser(users, user);
+    const subject = { kind: 'user', id: owner.id } as const;
+    const ended = await audit.recordWith({ event, subject }, (write) =>
+      sessions.revokeByUser(owner.id, undefined, undefined, (db, { length }) =>
+        write(db, { details: { scope: 'all', sessions: length } }),
+      ),
+    );
+    say(`Ended ${counted(ended)} of ${visible(owner.username)}.`);
+  } else if (all) {
+    const revoked = await sessions.revokeAll();
+    await audit.record({ event, details: { scope: 'everybody', sessions: revoked } });
+    say(`Ended all sessions: the tokens of ${counted(revoked)} are revoked.`);
+  } else if (await revokeOne({ sessions, audit }, id)) {
+    say('Ended the session.');
+  } else {
+    throw new Problem('not_found', 'There is no session of that id.');
+  }
+}
+
+function revokeOne({ sessions, audit }: Pick<Services, 'sessions' | 'audit'>, id: string) {
+  return audit.recordWith(
+    { event: 'session.revoked', session: id, details: { scope: 'one' } },
+    (write) =>
+      sessions.revoke(id, (db, [ended]) =>
+        write(db, { subject: ended && { kind: 'user', id: ended.userId } }),
+      ),
+  );
+}
+
+function counted(sessions: number): string {
+  return sessions === 1 ? '1 session' : `${sessions} sessions`;
 }

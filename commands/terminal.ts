@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { buffer, text as readAll } from 'node:stream/consumers';
 import { Problem } from '../core/errors.ts';
+import { visible } from '../core/text.ts';
 
 /** Prints lines on standard output: what was asked for, and nothing else. */
 export function print(text: string): void {
@@ -17,9 +18,15 @@ export function printJson(value: unknown): void {
   print(visibleJson(value));
 }
 
-/** JSON over several lines in which every control character is written as an escape: the same JSON, and harmless. */
-export function visibleJson(value: unknown): string {
-  return JSON.stringify(value, null, 2).replace(/[\u007f-\u009f]|\p{Cf}/gu, escaped);
+/**
+ * JSON in which every control character is written as an escape: the same JSON, and harmless.
+ * @param indent 0: all on one line
+ */
+export function visibleJson(value: unknown, indent = 2): string {
+  return JSON.stringify(value, null, indent).replace(
+    /[\u007f-\u009f]|[\p{Cf}\p{Zl}\p{Zp}]/gu,
+    escaped,
+  );
 }
 
 function escaped(character: string): string {
@@ -34,26 +41,30 @@ export function printTable(
   headings: readonly string[],
   rows: readonly (readonly string[])[],
 ): void {
-  const lines = [headings, ...rows.map((row) => row.map(visible))];
-  const widths = headings.map((_, column) =>
-    Math.max(...lines.map((line) => (line[column] ?? '').length)),
+  const widths = columnWidths(headings, rows);
+  for (const line of [headings, ...rows]) printRow(line, widths);
+}
+
+/** How wide the columns of that table are. */
+export function columnWidths(
+  headings: readonly string[],
+  rows: readonly (readonly string[])[],
+): number[] {
+  return headings.map((heading, column) =>
+    rows.reduce(
+      (widest, row) => Math.max(widest, visible(row[column] ?? '').length),
+      heading.length,
+    ),
   );
-  for (const line of lines) {
-    print(
-      line
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
-  }
 }
 
-/** A text from outside as it may be shown on a terminal: an escape sequence in it must not work there. */
-export function visible(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}]/gu, '\uFFFD');
+/** Prints one more row of a table with columns of those widths. */
+export function printRow(cells: readonly string[], widths: readonly number[]): void {
+  const padded = cells.map((cell, column) => visible(cell).padEnd(widths[column] ?? 0));
+  print(padded.join('  ').trimEnd());
 }
 
-/** The same for a message of several lines. */
+/** A message of several lines as it may be shown on a terminal: an escape sequence in it must not work there. */
 export function visibleLines(text: string): string {
   return text.split('\n').map(visible).join('\n');
 }
@@ -109,6 +120,24 @@ export async function argumentOrInput(argument: string | undefined): Promise<str
   if (argument !== undefined) return argument.trim();
   if (process.stdin.isTTY) say('Paste it, then press Ctrl-D:');
   return (await readAll(process.stdin)).trim();
+}
+
+/** Everything on standard input, as it is. */
+export function standardInput(): Promise<string> {
+  if (process.stdin.isTTY) say('Paste it, then press Ctrl-D:');
+  return readAll(process.stdin);
+}
+
+/** Asks a question on the terminal. @returns whether the answer is yes; no answer is a no */
+export async function confirmed(question: string): Promise<boolean> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr, historySize: 0 });
+  try {
+    process.stderr.write(`${question} [y/N] `);
+    const { value, done } = await lines[Symbol.asyncIterator]().next();
+    return !done && /^y(es)?$/i.test(value.trim());
+  } finally {
+    lines.close();
+  }
 }
 
 function firstLine(input: string): string {

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { createTokenServices } from '../config/services.ts';
 import { isoTime } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
-import { currentSettings } from './context.ts';
-import { argumentOrInput, print, printJson, say, visible, visibleJson } from './terminal.ts';
+import { visible } from '../core/text.ts';
+import { withServices } from './context.ts';
+import { argumentOrInput, print, printJson, say, visibleJson } from './terminal.ts';
 
 const TIMES = ['iat', 'exp', 'nbf', 'auth_time'];
 
@@ -35,20 +35,22 @@ export function tokenCommand(program: Command): void {
       'check a token against the keys and the issuer of this service; exit code 1 if it is not good',
     )
     .option('--json', 'print the claims as JSON')
-    .action(async (argument: string | undefined, options: { json?: true }) => {
-      const { verifier } = createTokenServices(currentSettings());
-      const claims = await verifier.verify(withoutScheme(await argumentOrInput(argument)));
-      if (options.json) return printJson(claims);
-      return print(`Good until ${isoTime(claims.exp * 1000)}. The user: ${visible(claims.sub)}.`);
-    });
+    .action((argument: string | undefined, options: { json?: true }) =>
+      withServices(async ({ verifier }) => {
+        const claims = await verifier.verify(withoutScheme(await argumentOrInput(argument)));
+        if (options.json) return printJson(claims);
+        return print(`Good until ${isoTime(claims.exp * 1000)}. The user: ${visible(claims.sub)}.`);
+      }),
+    );
 }
 
 /** A whole Authorization header is pasted as easily as the token in it. */
-function withoutScheme(text: string): string {
+export function withoutScheme(text: string): string {
   return text.replace(/^(authorization: *)?bearer +/i, '');
 }
 
-function takeApart(token: string): {
+/** @throws {Problem} for what is no token */
+export function takeApart(token: string): {
   header: Record<string, unknown>;
   claims: Record<string, unknown>;
 } {

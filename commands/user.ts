@@ -1,22 +1,20 @@
-import { type Command, InvalidArgumentError } from 'commander';
-import type { Services } from '../config/services.ts';
+import type { Command } from 'commander';
 import { isoTime } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
-import { passwordProblem } from '../users/password-policy.ts';
+import { visible } from '../core/text.ts';
 import { refuseBadNames, type User } from '../users/user-store.ts';
 import { findUser, withServices } from './context.ts';
-import { newPassword, print, printJson, printTable, say, shortTime, visible } from './terminal.ts';
+import { printJson, printTable, say, shortTime } from './terminal.ts';
+import { acceptedPassword, roleList, userChangeCommands } from './user-changes.ts';
+import { importCommand } from './user-import.ts';
 
 export function userCommand(program: Command): void {
   const user = program.command('user').description('add, look at and change users');
   addCommand(user);
   listCommand(user);
   showCommand(user);
-  disableCommand(user);
-  enableCommand(user);
-  deleteCommand(user);
-  passwordCommand(user);
-  rolesCommand(user);
+  userChangeCommands(user);
+  importCommand(user);
 }
 
 function addCommand(user: Command): void {
@@ -39,14 +37,21 @@ Examples:
         username: string,
         options: { email?: string; name?: string; roles?: string[]; json?: true },
       ) =>
-        withServices(async ({ users, passwords }) => {
+        withServices(async ({ users, passwords, audit }) => {
           const { email, name, roles } = options;
           refuseBadNames({ username, email, name, roles });
           if (await users.findByUsername(username))
             throw new Problem('username_taken', 'Another user has that username.');
           const password = await acceptedPassword([username, email, name]);
           const passwordHash = await passwords.hash(password);
-          const added = await users.add({ username, email, name, roles, passwordHash });
+          const added = await audit.recordWith({ event: 'user.added' }, (write) =>
+            users.add({ username, email, name, roles, passwordHash }, (db, one) =>
+              write(db, {
+                subject: { kind: 'user', id: one.id, name: one.username },
+                details: { roles: one.roles },
+              }),
+            ),
+          );
           if (options.json) printJson(userJson(added));
           else say(`Added ${visible(added.username)} (${added.id}).`);
         }),
@@ -101,115 +106,6 @@ function showCommand(user: Command): void {
     );
 }
 
-function disableCommand(user: Command): void {
-  user
-    .command('disable <username>')
-    .description('end the sessions of a user and let them in no more')
-    .action((username: string) =>
-      withServices(async (services) => {
-        const { id } = await findUser(services.users, username);
-        await services.users.setDisabled(id, true);
-        say(`Disabled ${visible(username)}; ${await endSessions(services, id)}.`);
-      }),
-    );
-}
-
-function enableCommand(user: Command): void {
-  user
-    .command('enable <username>')
-    .description('let a disabled user in again')
-    .action((username: string) =>
-      withServices(async (services) => {
-        const { id } = await findUser(services.users, username);
-        await services.users.setDisabled(id, false);
-        say(`Enabled ${visible(username)}.`);
-      }),
-    );
-}
-
-function deleteCommand(user: Command): void {
-  user
-    .command('delete <username>')
-    .description('remove a user and their sessions, for good')
-    .action((username: string) =>
-      withServices(async (services) => {
-        const { id } = await findUser(services.users, username);
-        await services.users.remove(id);
-        say(`Deleted ${visible(username)}; ${await endSessions(services, id)}.`);
-      }),
-    );
-}
-
-function passwordCommand(user: Command): void {
-  user
-    .command('password <username>')
-    .description(
-      'set a new password, from a prompt or from standard input, and end the sessions of the user',
-    )
-    .action((username: string) =>
-      withServices(async (services) => {
-        const found = await findUser(services.users, username);
-        const password = await acceptedPassword([found.username, found.email, found.name]);
-        await services.users.setPassword(found.id, await services.passwords.hash(password));
-        say(
-          `Changed the password of ${visible(username)}; ${await endSessions(services, found.id)}.`,
-        );
-      }),
-    );
-}
-
-function rolesCommand(user: Command): void {
-  user
-    .command('roles <username>')
-    .description('show or change the roles of a user; the next exchange carries them')
-    .option('--add <role>', 'add a role; may be repeated', collect)
-    .option('--remove <role>', 'remove a role; may be repeated', collect)
-    .option('--set <roles>', 'replace them all; separated by commas, "" for none', roleList)
-    .option('--json', 'print the roles as JSON')
-    .action(
-      (
-        username: string,
-        options: { add?: string[]; remove?: string[]; set?: string[]; json?: true },
-        command: Command,
-      ) =>
-        withServices(async (services) => {
-          const { add = [], remove = [], set } = options;
-          if (set && add.length + remove.length > 0) {
-            command.error(
-              'error: --set replaces all roles; it does not go together with --add or --remove',
-            );
-          }
-          const found = await findUser(services.users, username);
-          const kept = (set ?? found.roles).filter((role) => !remove.includes(role));
-          const roles = [...new Set([...kept, ...add])];
-          if (set || add.length + remove.length > 0) await services.users.setRoles(found.id, roles);
-          if (options.json) printJson(roles);
-          else print(roles.join(','));
-        }),
-    );
-}
-
-async function acceptedPassword(own: readonly (string | null | undefined)[]): Promise<string> {
-  const password = await newPassword();
-  const problem = passwordProblem(password, own);
-  if (problem !== undefined) throw new Problem('password_refused', problem);
-  return password;
-}
-
-async function endSessions({ sessions }: Services, userId: string): Promise<string> {
-  const ended = await sessions.revokeByUser(userId);
-  return ended === 1 ? '1 session has ended' : `${ended} sessions have ended`;
-}
-
 function userJson({ createdAt, hasPassword, ...user }: User) {
   return { ...user, has_password: hasPassword, created_at: isoTime(createdAt) };
-}
-
-function roleList(text: string): string[] {
-  return text === '' ? [] : text.split(',').map((role) => role.trim());
-}
-
-function collect(role: string, before: string[] = []): string[] {
-  if (role === '') throw new InvalidArgumentError('A role has a name.');
-  return [...before, role];
 }

@@ -6,7 +6,7 @@ import { SettingsError } from '../core/errors.ts';
 const EXAMPLE = join(import.meta.dirname, '..', '.env.example');
 
 /** The settings that get a random secret of their own when `.env` is written. */
-const GENERATED = ['SESSION_SECRET', 'JWT_SECRET_KEY'];
+const GENERATED = ['SESSION_SECRET', 'JWT_SECRET_KEY', 'KEY_ENCRYPTION_SECRET'];
 
 /**
  * Writes `.env` from `.env.example` with fresh secrets, for the owner's eyes only, and never over an existing one.

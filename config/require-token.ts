@@ -1,57 +1,36 @@
-import type { Request, RequestHandler } from 'express';
-import { bearerToken, type Token, TokenError, type Verifier } from '#verify';
+import type { IncomingMessage } from 'node:http';
+import type { RequestHandler } from 'express';
+import { presentedToken, RequestError, TokenError, UnavailableError, type Verifier } from '#verify';
 import { invalidToken, Problem } from '../core/errors.ts';
-import { cookieValue } from '../core/http.ts';
-
-declare global {
-  namespace Express {
-    interface Request {
-      /** The claims of the verified token, behind `requireToken`. */
-      token?: Token;
-    }
-  }
-}
 
 /**
  * Lets only requests with a good token through: one, in the Authorization header or in the token cookie.
- * Errors are those of RFC 6750, section 3.1.
+ * Errors are those of RFC 6750, section 3.1, as problems of this service.
  */
 export function requireToken(verifier: Verifier, tokenCookie: string | undefined): RequestHandler {
+  const tokenOf = async (req: IncomingMessage) => verifier.verify(presentedToken(req, tokenCookie));
   return async (req, _res, next) => {
-    req.token = await verifier.verify(presentedToken(req, tokenCookie)).catch(refuse);
+    req.token = await tokenOf(req).catch(refuse);
     next();
   };
 }
 
 function refuse(error: unknown): never {
-  throw error instanceof TokenError ? invalidToken(error.message) : error;
-}
-
-/** The one token of the request: from the header, or from the token cookie (RFC 6750, section 2). */
-function presentedToken(req: Request, tokenCookie: string | undefined): string {
-  if (req.url.includes('?') && req.query['access_token'] !== undefined) {
-    throw badRequest(
-      'A token in the address ends up in logs and histories: send it in the Authorization header.',
-    );
-  }
-  const header = bearerToken(req.headers.authorization);
-  if (header === 'malformed') throw badRequest('The Authorization header is not "Bearer <token>".');
-  const cookie = tokenCookie && cookieValue(req.headers.cookie, tokenCookie);
-  if (header === 'none') {
-    if (cookie) return cookie;
-    const headers = { 'WWW-Authenticate': 'Bearer' };
+  if (error instanceof TokenError) throw invalidToken(error.message);
+  if (error instanceof UnavailableError) {
     throw new Problem(
-      'token_required',
-      'Send "Authorization: Bearer <token>" with a token from /auth/token.',
-      { headers },
+      'unavailable',
+      'The service cannot check tokens. Please try again in a few seconds.',
+      {
+        cause: error,
+      },
     );
   }
-  if (cookie && cookie !== header.token)
-    throw badRequest('The header and the cookie hold two different tokens.');
-  return header.token;
-}
-
-function badRequest(detail: string): Problem {
-  const headers = { 'WWW-Authenticate': 'Bearer error="invalid_request"' };
-  return new Problem('invalid_request', detail, { headers });
+  if (!(error instanceof RequestError) || error.code === 'insufficient_scope') throw error;
+  const { code, headers } = error;
+  const asked = code === 'token_required';
+  const detail = asked
+    ? 'Send "Authorization: Bearer <token>" with a token from /auth/token.'
+    : error.message;
+  throw new Problem(code, detail, { headers });
 }

@@ -1,3 +1,5 @@
+import { looksLikeAKey } from '#verify';
+
 /** Bytes that a secret needs: as many as SHA-256 gives (RFC 7518, section 3.2). */
 const MINIMUM_BYTES = 32;
 
@@ -33,6 +35,9 @@ export function secretProblem(secret: string, forTests: boolean): string | undef
   }
   if (!forTests && plain.includes(TEST_SECRETS)) {
     return 'is the one of .env.test, which everybody knows';
+  }
+  if (looksLikeAKey(secret)) {
+    return 'is a key, whole or damaged, and no secret: whoever knows its public half could sign';
   }
   if (new Set(secret).size < 10 || isRepetition(secret)) {
     return 'repeats itself and can be guessed';

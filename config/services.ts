@@ -1,37 +1,49 @@
-import type { RequestHandler } from 'express';
-import session from 'express-session';
 import type { Logger } from 'pino';
-import { createVerifier, type Verifier } from '#verify';
+import { createVerifier, type RevocationCheck, type Verifier } from '#verify';
+import { type Audit, SqlAudit } from '../audit/audit.ts';
+import type { Actor } from '../audit/events.ts';
+import { expiredEvents } from '../audit/expired-events.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
-import { SettingsError } from '../core/errors.ts';
-import { sessionCookieReader } from '../sessions/session-cookie.ts';
+import { expiredSessions } from '../sessions/expired-sessions.ts';
 import type { SessionStore } from '../sessions/session-store.ts';
-import { SqlSessionStore } from '../sessions/sql-store.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
+import type { RedisConnection } from '../storage/redis-connection.ts';
+import { Retention } from '../storage/retention.ts';
+import { expiredEntries } from '../tokens/expired-entries.ts';
 import { createIssuer, type Issuer } from '../tokens/issuer.ts';
-import { hmacKeyRing } from '../tokens/key-ring.ts';
-import { passwordProblem } from '../users/password-policy.ts';
+import { type ApiClients, sqlApiClients } from '../tokens/api-clients.ts';
+import type { KeyRing } from '../tokens/key-ring.ts';
+import type { SigningKeys } from '../tokens/signing-keys.ts';
+import { Attempts } from '../users/attempts.ts';
 import { PasswordHasher } from '../users/password.ts';
-import { sqlUserStore, type UserStore } from '../users/user-store.ts';
-import { createViews, type Views } from '../views/render.ts';
+import { expiredAttempts } from '../users/sql-attempts.ts';
+import { sqlUserStore } from '../users/sql-user-store.ts';
+import type { UserStore } from '../users/user-store.ts';
+import { openKeys } from './keys.ts';
 import { createLog } from './log.ts';
-import { createPassport, type Passport } from './passport.ts';
-import { requireToken } from './require-token.ts';
-import { isSecure, sessionCookieName, sessionOptions } from './session.ts';
+import { createRevocation, type Revocation, statusListAddresses } from './revocation.ts';
+import { openSessions } from './session-engine.ts';
 import type { Settings } from './settings.ts';
-import type { Bypass } from './strategies/bypass.ts';
 
 /** What commands need: the stores and the keys, without the web. */
-export interface Services {
+export interface Services extends Revocation {
   readonly settings: Settings;
   readonly clock: Clock;
   readonly log: Logger;
   readonly database: Database;
+  readonly audit: Audit;
   readonly users: UserStore;
   readonly passwords: PasswordHasher;
+  readonly attempts: Attempts;
   readonly sessions: SessionStore;
+  /** Where sessions and attempts are, unless they are in the database. */
+  readonly redis: RedisConnection | undefined;
+  readonly keys: SigningKeys;
+  readonly keyRing: KeyRing;
   readonly issuer: Issuer;
   readonly verifier: Verifier;
+  readonly apiClients: ApiClients;
+  readonly retention: Retention;
   /** Closes the stores. */
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -40,6 +52,8 @@ export interface ServiceOptions {
   clock?: Clock;
   /** Default: JSON lines on standard output at `LOG_LEVEL`. */
   log?: Logger;
+  /** Who runs this process, for the record. Default: the service itself. */
+  actor?: Actor;
 }
 
 /**
@@ -48,110 +62,77 @@ export interface ServiceOptions {
  */
 export async function createServices(
   settings: Settings,
-  { clock = systemClock, log = createLog(settings.logLevel) }: ServiceOptions = {},
+  {
+    clock = systemClock,
+    log = createLog(settings.logLevel, settings.workers > 1),
+    actor = { kind: 'service' },
+  }: ServiceOptions = {},
 ): Promise<Services> {
   const database = await openDatabase(settings.databaseUrl);
-  return {
-    settings,
+  const audit = new SqlAudit({ database, clock, log, actor });
+  const parts = { database, clock, log, audit };
+  const keys = await openKeys(settings, parts).catch(async (error: unknown) => {
+    await database.close();
+    throw error;
+  });
+  const users = sqlUserStore(database, clock);
+  const { sessions, attemptStore, redis } = await openSessions(settings, { database, clock, log });
+  const retention = new Retention({
+    database,
     clock,
     log,
-    database,
-    users: sqlUserStore(database, clock),
-    passwords: new PasswordHasher(),
-    sessions: new SqlSessionStore(database, clock, settings.session),
-    ...createTokenServices(settings, clock),
-    [Symbol.asyncDispose]: () => database.close(),
+    expired: [
+      expiredSessions,
+      expiredEntries,
+      expiredAttempts,
+      expiredEvents(settings.auditRetention),
+    ],
+  });
+  const revocation = createRevocation({ settings, clock, database, users, sessions });
+  return {
+    ...revocation,
+    settings,
+    ...parts,
+    users,
+    passwords: new PasswordHasher(settings.workers),
+    attempts: new Attempts(attemptStore, settings.sessionSecrets[0] ?? ''),
+    sessions,
+    redis,
+    apiClients: sqlApiClients(database, clock),
+    retention,
+    keys,
+    ...createTokenServices(settings, clock, keys.ring, revocation.revocationCheck),
+    async [Symbol.asyncDispose]() {
+      await Promise.all([keys.stop(), retention.stop()]);
+      redis?.close();
+      await database.close();
+    },
   };
 }
 
-/** What signs tokens and what checks them: the settings alone say it, without a database. */
-export function createTokenServices({ jwt }: Settings, clock: Clock = systemClock) {
-  const keyRing = hmacKeyRing(jwt.algorithm, jwt.secret, jwt.previousSecrets);
+/** What signs tokens and what checks them. */
+function createTokenServices(
+  { jwt, publicUrl, mode }: Settings,
+  clock: Clock,
+  keyRing: KeyRing,
+  revocation: RevocationCheck,
+) {
   const { issuer } = jwt;
   return {
-    issuer: createIssuer({ ...jwt, keyRing, clock }),
-    verifier: createVerifier({ issuer, keys: keyRing.verifying, now: () => clock.now() }),
+    keyRing,
+    issuer: createIssuer({
+      ...jwt,
+      keyRing,
+      clock,
+      statusListUri: statusListAddresses(publicUrl).uriOf,
+    }),
+    verifier: createVerifier({
+      issuer,
+      keys: keyRing,
+      now: () => clock.now(),
+      revocation,
+      clockTolerance: 0, // the clock of who issued it
+      production: mode === 'production',
+    }),
   };
-}
-
-/** Whether requests should be sent here. */
-export interface Readiness {
-  /** True from the moment the process has been told to stop. */
-  draining: boolean;
-  /** @returns the parts that do not work, by name; empty when all do. */
-  failures(): Promise<string[]>;
-}
-
-/** What `createApp` needs on top: the session middleware, Passport, the pages, and facts about the site. */
-export interface WebServices extends Services {
-  readonly sessionId: (cookies: string | undefined) => string | undefined;
-  readonly session: RequestHandler;
-  readonly requireToken: RequestHandler;
-  readonly passport: Passport;
-  readonly bypass: Bypass | undefined;
-  readonly passwordProblem: typeof passwordProblem;
-  readonly readiness: Readiness;
-  readonly views: Views;
-  readonly site: {
-    readonly publicUrl: string;
-    readonly secure: boolean;
-    readonly production: boolean;
-    readonly sessionCookie: string;
-    readonly tokenCookie: string | undefined;
-    readonly registration: boolean;
-    readonly corsOrigins: readonly string[];
-    readonly trustProxy: readonly string[];
-  };
-}
-
-/** @throws {SettingsError} when bypass is wanted where its code is not installed. */
-export async function createWebServices(services: Services): Promise<WebServices> {
-  const { settings, sessions } = services;
-  const passport = createPassport({ ...services, lifetime: settings.session });
-  return {
-    ...services,
-    sessionId: sessionCookieReader(sessionCookieName(settings), settings.sessionSecrets),
-    session: session(sessionOptions(settings, sessions)),
-    requireToken: requireToken(services.verifier, settings.tokenCookie),
-    passport,
-    bypass: settings.bypass ? await loadBypass(services, passport) : undefined,
-    passwordProblem,
-    readiness: createReadiness(services),
-    views: createViews(),
-    site: {
-      publicUrl: settings.publicUrl,
-      secure: isSecure(settings),
-      production: settings.mode === 'production',
-      sessionCookie: sessionCookieName(settings),
-      tokenCookie: settings.tokenCookie,
-      registration: settings.registration === 'open',
-      corsOrigins: settings.corsOrigins,
-      trustProxy: settings.trustProxy,
-    },
-  };
-}
-
-function createReadiness({ database, log }: Services): Readiness {
-  return {
-    draining: false,
-    async failures() {
-      try {
-        await database.ping();
-        return [];
-      } catch (error) {
-        log.error({ err: error }, 'the database does not answer');
-        return ['database'];
-      }
-    },
-  };
-}
-
-async function loadBypass({ users, log, settings }: Services, passport: Passport): Promise<Bypass> {
-  const code = await import('./strategies/bypass.ts').catch((cause: unknown) => {
-    log.debug({ err: cause }, 'bypass could not be loaded');
-    throw new SettingsError([
-      'BYPASS_AUTH must not be true here: this build does not contain the bypass',
-    ]);
-  });
-  return code.installBypass(passport, users, log, settings.corsOrigins);
 }

@@ -10,6 +10,26 @@ export function sessionCookieName(settings: Settings): string {
   return isSecure(settings) ? '__Host-session' : 'session';
 }
 
+/** The name of the cookie by which a device is known. */
+export function deviceCookieName(settings: Settings): string {
+  return isSecure(settings) ? '__Host-device' : 'device';
+}
+
+/**
+ * Which requests carry the session cookie. On the pages of another site it is one of its own for each of those sites
+ * (CHIPS, `Partitioned`), as browsers demand that keep no other cookies of third parties.
+ */
+export function cookieScope({ session }: Settings): CookieScope {
+  return session.sameSite === 'none'
+    ? { sameSite: 'none', partitioned: true }
+    : { sameSite: 'lax', partitioned: false };
+}
+
+interface CookieScope {
+  readonly sameSite: 'lax' | 'none';
+  readonly partitioned: boolean;
+}
+
 export function isSecure(settings: Settings): boolean {
   return settings.publicUrl.startsWith('https:');
 }
@@ -29,7 +49,7 @@ export function sessionOptions(settings: Settings, store: SessionStore): Session
     cookie: {
       httpOnly: true,
       path: '/',
-      sameSite: 'lax',
+      ...cookieScope(settings),
       secure: isSecure(settings),
       maxAge: settings.session.lifetime * 1000,
     },

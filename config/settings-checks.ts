@@ -1,6 +1,7 @@
 import { isLocalhostName } from '../core/http.ts';
 import { SECRET_ADVICE, secretProblem } from './secrets.ts';
-import type { Values } from './settings-schema.ts';
+import { REQUIRED_SECRET, type Values } from './settings-schema.ts';
+import { isHmac } from '../tokens/algorithms.ts';
 
 type Name = keyof Values;
 
@@ -10,7 +11,7 @@ type Report = (name: Name, problem: string) => void;
 /** What settings must be to each other. Those that are wrong by themselves are left out and not looked at. */
 export function checkTogether(values: Partial<Values>, report: Report): void {
   checkSecrets(values, report);
-  checkKeyLength(values, report);
+  checkAlgorithm(values, report);
   checkLifetimes(values, report);
   checkAddresses(values, report);
   checkBypass(values, report);
@@ -24,6 +25,10 @@ function checkSecrets(values: Partial<Values>, report: Report): void {
       : [['JWT_SECRET_KEY', values.JWT_SECRET_KEY] as [Name, string]]),
     ...(values.JWT_SECRET_KEY_PREVIOUS ?? []).map((text): [Name, string] => [
       'JWT_SECRET_KEY_PREVIOUS',
+      text,
+    ]),
+    ...(values.KEY_ENCRYPTION_SECRET ?? []).map((text): [Name, string] => [
+      'KEY_ENCRYPTION_SECRET',
       text,
     ]),
   ];
@@ -44,12 +49,26 @@ function checkSecrets(values: Partial<Values>, report: Report): void {
   }
 }
 
-/** As many bytes as the hash gives (RFC 7518, section 3.2); what HS256 needs, every secret has. */
-function checkKeyLength(values: Partial<Values>, report: Report): void {
+/** What each algorithm and each profile needs. */
+function checkAlgorithm(values: Partial<Values>, report: Report): void {
   const { JWT_ALGORITHM: algorithm = 'HS256', JWT_SECRET_KEY: secret } = values;
-  const bytes = { HS256: 0, HS384: 48, HS512: 64 }[algorithm];
-  if (secret !== undefined && Buffer.byteLength(secret) < bytes) {
-    report('JWT_SECRET_KEY', `needs ${bytes} bytes for ${algorithm}; ${SECRET_ADVICE}`);
+  if (!isHmac(algorithm)) {
+    if (values.KEY_ENCRYPTION_SECRET?.length === 0) {
+      report(
+        'KEY_ENCRYPTION_SECRET',
+        `is required with ${algorithm}: the private keys are encrypted with it; ${SECRET_ADVICE}`,
+      );
+    }
+  } else if (secret === undefined) {
+    report('JWT_SECRET_KEY', REQUIRED_SECRET);
+  } else {
+    const bytes = { HS256: 0, HS384: 48, HS512: 64 }[algorithm]; // as many as the hash gives (RFC 7518, section 3.2)
+    if (Buffer.byteLength(secret) < bytes) {
+      report('JWT_SECRET_KEY', `needs ${bytes} bytes for ${algorithm}; ${SECRET_ADVICE}`);
+    }
+  }
+  if (values.JWT_PROFILE === 'rfc9068' && values.JWT_AUDIENCE?.length === 0) {
+    report('JWT_AUDIENCE', 'is required with JWT_PROFILE=rfc9068 (RFC 9068, section 2.2)');
   }
 }
 
@@ -84,8 +103,23 @@ function checkAddresses(values: Partial<Values>, report: Report): void {
   if (url?.startsWith('http:') && cert !== undefined) {
     report('PUBLIC_URL', 'says http, but TLS_CERT_FILE makes this service answer https');
   }
-  if (values.TOKEN_COOKIE?.startsWith('__') && !url?.startsWith('https:')) {
+  const https = url?.startsWith('https:') ?? cert !== undefined;
+  if (values.TOKEN_COOKIE?.startsWith('__') && !https) {
     report('TOKEN_COOKIE', 'has a prefix that browsers take over https only');
+  }
+  if (values.SESSION_COOKIE_SAMESITE === 'none') {
+    if (!https) {
+      report(
+        'SESSION_COOKIE_SAMESITE',
+        'must not be none without https: browsers would not keep the cookie. Let PUBLIC_URL begin with https',
+      );
+    }
+    if (values.CORS_ORIGINS?.length === 0) {
+      report(
+        'SESSION_COOKIE_SAMESITE',
+        'must not be none without CORS_ORIGINS: list the origins of the single-page apps on other sites that it is for, or leave it at lax',
+      );
+    }
   }
   const open = values.CORS_ORIGINS?.find((origin) => {
     return origin.startsWith('http:') && !isLocalhostName(new URL(origin).hostname);
@@ -120,6 +154,12 @@ function checkBypass(values: Partial<Values>, report: Report): void {
     report(
       'BYPASS_AUTH',
       'needs HOST to be a loopback address such as 127.0.0.1: others could sign in as anyone',
+    );
+  }
+  if ((values.WORKERS ?? 1) > 1) {
+    report(
+      'BYPASS_AUTH',
+      'must not be true with WORKERS above 1: a process that sees a proxy in front ends the bypass for itself alone',
     );
   }
   if (values.PUBLIC_URL !== undefined && !isLocalhostName(new URL(values.PUBLIC_URL).hostname)) {

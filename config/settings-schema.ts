@@ -1,12 +1,18 @@
 import { isIP } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { parseDuration } from '../core/durations.ts';
+import { parsePostgresUrl } from '../storage/postgres-url.ts';
+import { redisAddress } from '../storage/redis-address.ts';
 import { USER_CLAIMS } from '../tokens/claims.ts';
-import { HMAC_ALGORITHMS } from '../tokens/key-ring.ts';
+import { ALGORITHMS } from '../tokens/algorithms.ts';
 import { SECRET_ADVICE } from './secrets.ts';
 
 const MODES = ['development', 'test', 'production'] as const;
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
+
+/** What is said where a secret is missing. */
+export const REQUIRED_SECRET = `is required: ${SECRET_ADVICE}; or let "coatcheck init" write a whole .env`;
 
 const oneOf = <const T extends readonly string[]>(values: T) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` });
@@ -16,10 +22,9 @@ const duration = z.string().transform((text, context) => {
   context.addIssue('must be a whole number with a unit: 90s, 15m, 6h or 7d');
   return z.NEVER;
 });
-const requiredSecret = z.string({
-  error: `is required: ${SECRET_ADVICE}; or let "coatcheck init" write a whole .env`,
-});
-const list = requiredSecret.transform((text) => text.split(',').map((item) => item.trim()));
+const list = z
+  .string({ error: REQUIRED_SECRET })
+  .transform((text) => text.split(',').map((item) => item.trim()));
 const nonEmptyList = list.refine((items) => items.every((item) => item !== ''), {
   error: 'is a list with an empty entry: remove the comma too many',
 });
@@ -36,7 +41,12 @@ const originError = {
 };
 const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]{1,64}$/;
 
-const SESSION_COOKIES = ['session', '__Host-session'];
+/** As long as our own key set says that it may be kept (`max-age=600`), and a minute for clocks that differ. */
+const LEAST_PUBLICATION = 660;
+
+const OWN_COOKIES = ['session', '__Host-session', 'device', '__Host-device'];
+
+const MOST_WORKERS = 64;
 
 /** Every setting by its name in the environment, with what it must look like. */
 export const schema = {
@@ -62,9 +72,19 @@ export const schema = {
     .transform(asOrigin)
     .optional(),
   SESSION_SECRET: nonEmptyList,
-  JWT_SECRET_KEY: requiredSecret,
+  JWT_SECRET_KEY: z.string().optional(),
   JWT_SECRET_KEY_PREVIOUS: nonEmptyList.default([]),
-  JWT_ALGORITHM: oneOf(HMAC_ALGORITHMS).default('HS256'),
+  JWT_ALGORITHM: oneOf(ALGORITHMS).default('HS256'),
+  JWT_PROFILE: oneOf(['jwt', 'rfc9068']).default('jwt'),
+  KEY_ENCRYPTION_SECRET: nonEmptyList.default([]),
+  KEY_ROTATION_INTERVAL: duration
+    .refine((seconds) => seconds >= 86_400, { error: 'must be at least 1d' })
+    .default(7_776_000),
+  KEY_PUBLICATION_PERIOD: duration
+    .refine((seconds) => seconds >= LEAST_PUBLICATION && seconds <= 86_400, {
+      error: 'must be from 11m, since key sets are cached for 10m, to 24h',
+    })
+    .default(1260),
   JWT_EXPIRES_IN: duration
     .refine((seconds) => seconds <= 86_400, { error: 'must be at most 24h' })
     .default(21_600),
@@ -75,11 +95,12 @@ export const schema = {
   SESSION_LIFETIME: duration
     .refine((seconds) => seconds <= 31_536_000, { error: 'must be at most 365d' })
     .default(604_800),
+  SESSION_COOKIE_SAMESITE: oneOf(['lax', 'none']).default('lax'),
   TOKEN_COOKIE: z
     .string()
     .regex(COOKIE_NAME, { error: 'must be a cookie name: letters, digits, - and _' })
-    .refine((name) => !SESSION_COOKIES.includes(name), {
-      error: 'must be another name than the session cookie has',
+    .refine((name) => !OWN_COOKIES.includes(name), {
+      error: 'must be another name than the session cookie and the device cookie have',
     })
     .optional(),
   BYPASS_AUTH: oneOf(['true', 'false'])
@@ -88,10 +109,22 @@ export const schema = {
   REGISTRATION: oneOf(['open', 'closed']).default('closed'),
   DATABASE_URL: z
     .string()
-    .regex(/^sqlite:(?!:memory:).+/, {
-      error: 'must be sqlite:<path of a file>, such as sqlite:data/coatcheck.db',
+    .transform((url, context) => {
+      const problem = databaseUrlProblem(url);
+      if (problem === undefined) return url;
+      context.addIssue(problem);
+      return z.NEVER;
     })
     .default('sqlite:data/coatcheck.db'),
+  SESSION_STORE_URL: z
+    .string()
+    .transform((text, context) => {
+      const address = redisAddress(text);
+      if (typeof address !== 'string') return address;
+      context.addIssue(address);
+      return z.NEVER;
+    })
+    .optional(),
   CORS_ORIGINS: nonEmptyList
     .pipe(z.array(z.string().refine(isOrigin, originError).transform(asOrigin)))
     .default([]),
@@ -102,6 +135,23 @@ export const schema = {
     .default([]),
   TLS_CERT_FILE: z.string().optional(),
   TLS_KEY_FILE: z.string().optional(),
+  AUDIT_RETENTION: duration
+    .refine((seconds) => seconds >= 2_592_000 && seconds <= 315_360_000, {
+      error: 'must be from 30d to 3650d',
+    })
+    .default(34_560_000),
+  WORKERS: z
+    .string()
+    .refine(
+      (text) => text === 'auto' || (/^[1-9]\d?$/.test(text) && Number(text) <= MOST_WORKERS),
+      {
+        error: `must be a number of processes from 1 to ${MOST_WORKERS}, or auto: one a core`,
+      },
+    )
+    .transform((text) =>
+      text === 'auto' ? Math.min(availableParallelism(), MOST_WORKERS) : Number(text),
+    )
+    .default(1),
   LOG_LEVEL: oneOf(LOG_LEVELS).default('info'),
 };
 
@@ -119,4 +169,14 @@ function isAddressOrRange(text: string): boolean {
     (prefix === undefined ||
       (/^\d{1,3}$/.test(prefix) && Number(prefix) > 0 && Number(prefix) <= bits))
   );
+}
+
+/** Never says a part of the URL: it has a password in it. */
+function databaseUrlProblem(url: string): string | undefined {
+  if (/^postgres(?:ql)?:/i.test(url)) {
+    const parsed = parsePostgresUrl(url);
+    return typeof parsed === 'string' ? parsed : undefined;
+  }
+  if (/^sqlite:(?!:memory:)./.test(url)) return undefined;
+  return 'must be sqlite:<path of a file>, such as sqlite:data/coatcheck.db, or postgres://<user>:<password>@<host>/<database>';
 }

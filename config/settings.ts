@@ -2,8 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseEnv } from 'dotenv';
 import { SettingsError } from '../core/errors.ts';
+import type { RedisAddress } from '../storage/redis-address.ts';
 import type { UserClaim } from '../tokens/claims.ts';
-import type { HmacAlgorithm } from '../tokens/key-ring.ts';
+import type { Algorithm } from '../tokens/algorithms.ts';
 import { checkTogether } from './settings-checks.ts';
 import { everySetting, schema, type Values } from './settings-schema.ts';
 
@@ -16,22 +17,41 @@ export interface Settings {
   readonly publicUrl: string;
   readonly sessionSecrets: readonly string[];
   readonly jwt: {
-    readonly algorithm: HmacAlgorithm;
-    readonly secret: string;
+    readonly algorithm: Algorithm;
+    /** Always there with HS*. */
+    readonly secret: string | undefined;
     readonly previousSecrets: readonly string[];
     readonly expiresIn: number;
     readonly issuer: string;
     readonly audiences: readonly string[];
     readonly claims: readonly UserClaim[];
+    readonly profile: Values['JWT_PROFILE'];
   };
-  readonly session: { readonly idleTimeout: number; readonly lifetime: number };
+  readonly keys: {
+    /** The first encrypts private keys, all decrypt. Never empty with asymmetric keys. */
+    readonly encryptionSecrets: readonly string[];
+    readonly rotationInterval: number;
+    /** How long a key is published before it may sign. */
+    readonly publicationPeriod: number;
+  };
+  readonly session: {
+    readonly idleTimeout: number;
+    readonly lifetime: number;
+    readonly sameSite: Values['SESSION_COOKIE_SAMESITE'];
+  };
   readonly tokenCookie: string | undefined;
   readonly bypass: boolean;
   readonly registration: 'open' | 'closed';
   readonly databaseUrl: string;
+  /** Redis or Valkey, where sessions are kept there and not in the database. */
+  readonly sessionStore: RedisAddress | undefined;
   readonly corsOrigins: readonly string[];
   readonly trustProxy: readonly string[];
+  /** How long what has happened is kept on record. */
+  readonly auditRetention: number;
   readonly tls: { readonly certFile: string; readonly keyFile: string } | undefined;
+  /** How many processes share the port; with 1 there is no other process than this one. */
+  readonly workers: number;
   readonly logLevel: Values['LOG_LEVEL'];
 }
 
@@ -62,19 +82,32 @@ export function loadSettings(
   return settingsOf(parsed.data);
 }
 
+/**
+ * All names in the environment and in the file that the settings are read from, whatever they are the names of: for whoever
+ * looks for misspelt ones.
+ */
+export function namesGiven(
+  environment: Environment = process.env,
+  directory: string = process.cwd(),
+): string[] {
+  return Object.keys({ ...inFile(environment, directory), ...environment });
+}
+
 /** An empty value counts as not set, so that it hides none in the file. */
 function withoutBlanks(environment: Environment): Environment {
   return Object.fromEntries(Object.entries(environment).filter(([, value]) => value?.trim()));
 }
 
 function withEnvFile(environment: Environment, directory: string): Environment {
-  const file = join(directory, environment['NODE_ENV'] === 'test' ? '.env.test' : '.env');
-  const merged = existsSync(file)
-    ? { ...parseEnv(readFileSync(file)), ...withoutBlanks(environment) }
-    : environment;
+  const merged = { ...inFile(environment, directory), ...withoutBlanks(environment) };
   return Object.fromEntries(
     Object.keys(schema).map((name) => [name, merged[name]?.trim() || undefined]),
   );
+}
+
+function inFile(environment: Environment, directory: string): Environment {
+  const file = join(directory, environment['NODE_ENV'] === 'test' ? '.env.test' : '.env');
+  return existsSync(file) ? parseEnv(readFileSync(file)) : {};
 }
 
 /** The settings that are right by themselves, so that a mistake in one hides none between others. */
@@ -102,15 +135,28 @@ function settingsOf(values: Values): Settings {
       issuer: values.JWT_ISSUER ?? publicUrl,
       audiences: values.JWT_AUDIENCE,
       claims: values.JWT_CLAIMS,
+      profile: values.JWT_PROFILE,
     },
-    session: { idleTimeout: values.SESSION_IDLE_TIMEOUT, lifetime: values.SESSION_LIFETIME },
+    keys: {
+      encryptionSecrets: values.KEY_ENCRYPTION_SECRET,
+      rotationInterval: values.KEY_ROTATION_INTERVAL,
+      publicationPeriod: values.KEY_PUBLICATION_PERIOD,
+    },
+    session: {
+      idleTimeout: values.SESSION_IDLE_TIMEOUT,
+      lifetime: values.SESSION_LIFETIME,
+      sameSite: values.SESSION_COOKIE_SAMESITE,
+    },
     tokenCookie: values.TOKEN_COOKIE,
     bypass: values.BYPASS_AUTH,
     registration: values.REGISTRATION,
     databaseUrl: values.DATABASE_URL,
+    sessionStore: values.SESSION_STORE_URL,
     corsOrigins: values.CORS_ORIGINS,
     trustProxy: values.TRUST_PROXY,
+    auditRetention: values.AUDIT_RETENTION,
     tls: certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile },
+    workers: values.WORKERS,
     logLevel: values.LOG_LEVEL,
   });
 }

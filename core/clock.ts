@@ -6,6 +6,9 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now() };
 
+/** In milliseconds. */
+export const MINUTE = 60_000;
+
 /** Milliseconds to NumericDate, whole seconds rounded down (RFC 7519, section 2). */
 export function numericDate(milliseconds: number): number {
   return Math.floor(milliseconds / 1000);
@@ -14,6 +17,21 @@ export function numericDate(milliseconds: number): number {
 /** ISO 8601 in UTC, for people and tables. */
 export function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
+}
+
+/**
+ * A day, which begins at midnight UTC, or a moment with its zone, as ISO 8601 has it: `2026-11-25`,
+ * `2026-11-25T14:30Z`, `2026-11-25T14:30:00+01:00`.
+ * @returns milliseconds since 1970; `undefined` for anything else, and for a day that no calendar has
+ */
+export function parseTime(text: string): number | undefined {
+  const day = /^(\d{4}-\d\d-\d\d)(?:T\d\d:\d\d(?::\d\d(?:\.\d{1,3})?)?(?:Z|[+-]\d\d:\d\d))?$/.exec(
+    text,
+  )?.[1];
+  if (day === undefined) return undefined;
+  const [time, midnight] = [Date.parse(text), Date.parse(day)];
+  if (Number.isNaN(time) || !isoTime(midnight).startsWith(day)) return undefined;
+  return time;
 }
 
 /** Milliseconds from some moment on, for measuring how long something took; never goes back. */

@@ -12,15 +12,18 @@ const PROBLEMS = {
   session_required: { status: 401, title: 'Please sign in' },
   token_required: { status: 401, title: 'A token is required' },
   invalid_token: { status: 401, title: 'The token is not accepted' },
+  invalid_client: { status: 401, title: 'The client is not known' },
   cross_site_request: { status: 403, title: 'Refused: the request comes from another site' },
   not_found: { status: 404, title: 'There is nothing here' },
   method_not_allowed: { status: 405, title: 'That method is not supported here' },
+  not_acceptable: { status: 406, title: 'Not available in that form' },
   username_taken: { status: 409, title: 'That username is taken' },
   email_taken: { status: 409, title: 'That e-mail address is in use' },
   request_timeout: { status: 408, title: 'Request Timeout' },
   headers_too_large: { status: 431, title: 'Request Header Fields Too Large' },
   payload_too_large: { status: 413, title: 'The request is too large' },
   unsupported_media_type: { status: 415, title: 'Unsupported content type' },
+  too_many_attempts: { status: 429, title: 'Too many attempts' },
   internal_error: { status: 500, title: 'Something went wrong here' },
   overloaded: { status: 503, title: 'Too busy right now' },
   unavailable: { status: 503, title: 'Not available right now' },
@@ -62,6 +65,14 @@ export class Problem extends Error {
   }
 }
 
+/** One sentence for unknown, wrong and disabled. */
+export function wrongCredentials(): Problem {
+  return new Problem(
+    'invalid_credentials',
+    'There is no user with that name and password who may sign in.',
+  );
+}
+
 /** A token that was presented and is not accepted (RFC 6750, section 3.1). */
 export function invalidToken(detail: string): Problem {
   const description = detail.replaceAll('"', "'");
@@ -71,9 +82,21 @@ export function invalidToken(detail: string): Problem {
   return new Problem('invalid_token', detail, { headers });
 }
 
+export interface StorageErrorOptions extends ErrorOptions {
+  /** See `StorageError.passes`. */
+  passes?: boolean;
+}
+
 /** A store that is away, locked, full or damaged: 503 for a request, a clear sentence for an operator. */
 export class StorageError extends Error {
   override readonly name = 'StorageError';
+  /** Whether it may be over soon by itself, as with a server that is still starting: whoever starts up waits for it. */
+  readonly passes: boolean;
+
+  constructor(message: string, { passes = false, ...options }: StorageErrorOptions = {}) {
+    super(message, options);
+    this.passes = passes;
+  }
 }
 
 /** Settings that cannot be used: the command line ends with exit code 78 (`EX_CONFIG` of sysexits.h). */
@@ -81,8 +104,9 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
   readonly problems: readonly string[];
 
-  constructor(problems: readonly string[]) {
-    super(`The settings cannot be used:\n${problems.map((line) => `  - ${line}`).join('\n')}`);
+  constructor(problems: readonly string[], options?: ErrorOptions) {
+    const lines = problems.map((line) => `  - ${line}`);
+    super(`The settings cannot be used:\n${lines.join('\n')}`, options);
     this.problems = problems;
   }
 }

@@ -1,11 +1,14 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { z } from 'zod';
 import { Problem } from '../core/errors.ts';
 import { seeOther } from '../core/http.ts';
+import type { User } from '../users/user-store.ts';
+import { callerNetwork, countAttempt, rememberDevice, withAttempt } from './attempts.ts';
 import { isForm, optionalText, parseBody, PASSWORD_LENGTH, text } from './body.ts';
+import { aboutUser, byNobody, byUser } from './on-record.ts';
 import type { RouteServices } from './services.ts';
 import { startSession } from './sign-in.ts';
-import { requiredSignIn, requiredViewer } from './steps.ts';
+import { requiredSignIn, requiredViewer, sessionRequired } from './steps.ts';
 
 const registration = z.strictObject({
   username: text(64),
@@ -17,8 +20,8 @@ const registration = z.strictObject({
 
 /** Adds the user and signs them in, as whoever knows the new password would. */
 export function register(services: RouteServices): RequestHandler {
-  const { users, passwords, passwordProblem } = services;
-  return async (req, _res, next) => {
+  const { users, audit, passwords, passwordProblem } = services;
+  return async (req, res, next) => {
     const { password, ...typed } = parseBody(registration, req.body);
     const username = typed.username.trim();
     const email = typed.email?.trim();
@@ -26,13 +29,16 @@ export function register(services: RouteServices): RequestHandler {
     const problem = passwordProblem(password, [username, email, name]);
     if (problem !== undefined)
       throw new Problem('password_refused', problem, { field: 'password' });
-    const user = await users.add({
-      username,
-      email,
-      name,
-      passwordHash: await passwords.hash(password),
-    });
-    await startSession(services, req, { user, amr: 'pwd' });
+    const buckets = [{ kind: 'registration', subject: callerNetwork(req) }] as const;
+    await countAttempt(services, req, { buckets });
+    const passwordHash = await passwords.hash(password);
+    const user = await audit.recordWith({ ...byNobody(req), event: 'user.added' }, (write) =>
+      users.add({ username, email, name, passwordHash }, (db, added) =>
+        write(db, { subject: { kind: 'user', id: added.id, name: added.username } }),
+      ),
+    );
+    await startSession(services, req, { user, amr: 'pwd' }, { device: 'new' });
+    await rememberDevice(services, res, user.id);
     next();
   };
 }
@@ -45,28 +51,48 @@ const passwordChange = z.strictObject({
 
 /** Changes the password and ends the user's other sessions: whoever else is in with the old one is out. */
 export function changePassword(services: RouteServices): RequestHandler {
-  const { users, passwords, sessions } = services;
   return async (req, res) => {
-    const signIn = requiredSignIn(req);
+    const { publicId } = requiredSignIn(req);
     const user = await requiredViewer(req, services);
     const change = parseBody(passwordChange, req.body);
-    const current = await users.passwordHash(user.id);
-    if (!(await passwords.matches(current, change.current_password)) || current === null) {
-      throw wrongPassword();
-    }
-    const problem = services.passwordProblem(change.new_password, [
-      user.username,
-      user.email,
-      user.name,
-    ]);
-    if (problem !== undefined)
-      throw new Problem('password_refused', problem, { field: 'new_password' });
-    const replacement = await passwords.hash(change.new_password);
-    if (!(await users.replacePassword(user.id, current, replacement))) throw wrongPassword();
-    await sessions.revokeByUser(user.id, signIn.publicId);
+    // by session, so that whoever has stolen one locks nobody out of the others
+    const buckets = [{ kind: 'password change', subject: publicId }] as const;
+    const whose = () => aboutUser(user.id);
+    await withAttempt(services, req, { buckets, whose }, async () => {
+      const logins = [{ kind: 'login', subject: user.username }] as const;
+      await countAttempt(services, req, { buckets: logins, whose });
+      await replacePassword(services, req, user, change);
+    });
+    await rememberDevice(services, res, user.id);
     if (isForm(req)) return seeOther(res, '/account?changed=password');
     res.writeHead(204).end();
   };
+}
+
+async function replacePassword(
+  { users, audit, passwords, passwordProblem, sessions }: RouteServices,
+  req: Request,
+  { id, username, email, name }: User,
+  change: z.output<typeof passwordChange>,
+): Promise<void> {
+  const { publicId } = requiredSignIn(req);
+  const by = { ...byUser(req, id), session: publicId };
+  const current = await users.passwordHash(id);
+  if (!(await passwords.matches(current, change.current_password)) || current === null) {
+    await audit.recordAttempt({ ...by, event: 'user.password_refused' });
+    throw wrongPassword();
+  }
+  const problem = passwordProblem(change.new_password, [username, email, name]);
+  if (problem !== undefined)
+    throw new Problem('password_refused', problem, { field: 'new_password' });
+  const replacement = await passwords.hash(change.new_password);
+  await audit.recordWith({ ...by, event: 'user.password_changed' }, (write) =>
+    sessions.revokeByUser(id, publicId, async (db) => {
+      if (!(await users.holdActive(id, db))) throw sessionRequired(); // disabled meanwhile
+      if (!(await users.replacePassword(id, current, replacement, db))) throw wrongPassword();
+      await write(db);
+    }),
+  );
 }
 
 function wrongPassword(): Problem {

@@ -6,8 +6,9 @@ import { endpoint } from './endpoint.ts';
 import { exchangeEndpoints } from './exchange.ts';
 import { formAgain } from './show-page.ts';
 import { logout, logoutByNavigation } from './logout.ts';
+import { ownSessionEndpoints } from './own-sessions.ts';
 import type { RouteServices } from './services.ts';
-import { answerSignIn, onlyCredentials, refuseInsecure, signInWith } from './sign-in.ts';
+import { answerSignIn, onlyCredentials, refuseInsecure, signInWithPassword } from './sign-in.ts';
 import { noStore, refuseCrossSite } from './steps.ts';
 
 /** Everything under `/auth`. The exchange comes first: it is asked for most. */
@@ -23,7 +24,7 @@ export function authRoutes(services: RouteServices): Router {
       ...guarded,
       secure,
       onlyCredentials,
-      signInWith(services, 'local'),
+      signInWithPassword(services),
       answerSignIn(services, 200),
       formAgain(services, 'login'),
     ],
@@ -47,6 +48,7 @@ export function authRoutes(services: RouteServices): Router {
     get: [noStore, session, logoutByNavigation(services)],
     post: [...guarded, logout(services)],
   });
+  ownSessionEndpoints(router, services);
   if (services.bypass) bypassEndpoint(router, services, services.bypass);
   return router;
 }

@@ -2,7 +2,7 @@ import type { ErrorRequestHandler, RequestHandler, Router } from 'express';
 import { Problem } from '../core/errors.ts';
 
 type Step = RequestHandler | ErrorRequestHandler;
-type Method = 'get' | 'head' | 'post';
+type Method = 'get' | 'head' | 'post' | 'delete' | 'options';
 
 /**
  * Serves a path: a list of steps for each method, and 405 with `Allow` for every other. HEAD is among the
@@ -26,6 +26,8 @@ export function endpoint(
       get: route.get.bind(route),
       head: route.head.bind(route),
       post: route.post.bind(route),
+      options: route.options.bind(route),
+      delete: route.delete.bind(route),
     };
     add[method]?.(...steps);
   }

@@ -19,9 +19,8 @@ export function answerErrors(services: RouteServices): ErrorRequestHandler {
   const { log, views } = services;
   return (error: unknown, req, res, _next) => {
     const problem = asProblem(error);
-    if (problem.status >= 500) {
+    if (isFailure(problem))
       log.error({ request: req.id, error: loggable(error) }, 'request failed');
-    }
     if (res.headersSent) {
       if (!res.writableEnded) res.destroy(); // half an answer must not pass for a whole one
       return;
@@ -43,6 +42,33 @@ export function answerErrors(services: RouteServices): ErrorRequestHandler {
     };
     sendJson(res, status, body, 'application/problem+json; charset=utf-8');
   };
+}
+
+/** As `answerErrors`, in the form that RFC 6749, section 5.2, has for clients. */
+export function answerOAuthErrors({ log }: RouteServices): ErrorRequestHandler {
+  return (error: unknown, req, res, next) => {
+    const problem = asProblem(error);
+    if (isFailure(problem))
+      log.error({ request: req.id, error: loggable(error) }, 'request failed');
+    if (res.headersSent) return next(error);
+    clearFor(res, problem);
+    const [status, code] = oauthError(problem);
+    // what is not in the range would be no error_description
+    const description = problem.detail.replaceAll(/[^\x20-\x21\x23-\x5b\x5d-\x7e]/g, "'");
+    return sendJson(res, status, { error: code, error_description: description });
+  };
+}
+
+function oauthError({ status }: Problem): [status: number, code: string] {
+  if (status === 401) return [401, 'invalid_client'];
+  if (status === 429) return [429, 'invalid_client']; // RFC 6585, section 4: the RFCs of OAuth have no word for it
+  if (status < 500) return [400, 'invalid_request'];
+  return status === 503 ? [503, 'temporarily_unavailable'] : [500, 'server_error'];
+}
+
+/** Whether somebody should look into it. To be busy is none, and would fill the log of a service under attack. */
+function isFailure({ status, code }: Problem): boolean {
+  return status >= 500 && code !== 'overloaded';
 }
 
 function clearFor(res: Response, problem: Problem): void {

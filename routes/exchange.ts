@@ -3,6 +3,8 @@ import { numericDate } from '../core/clock.ts';
 import { invalidToken, Problem } from '../core/errors.ts';
 import { sendJson } from '../core/http.ts';
 import { endpoint } from './endpoint.ts';
+import { byUser } from './on-record.ts';
+import type { SignIn } from '../sessions/session-store.ts';
 import type { RouteServices } from './services.ts';
 import {
   noStore,
@@ -11,7 +13,9 @@ import {
   refuseCrossSite,
   requiredSignIn,
   requiredViewer,
+  sessionRequired,
   setTokenCookie,
+  viewerOf,
 } from './steps.ts';
 
 /** What this service exists for: a session in, a token out; and the two ways to ask whose they are. */
@@ -30,8 +34,8 @@ function sendToken(services: RouteServices): RequestHandler {
   const { issuer, sessions, site } = services;
   return async (req, res) => {
     const signIn = requiredSignIn(req);
-    const user = await requiredViewer(req, services);
-    const ticket = issuer.issue(user, signIn, audienceOf(req));
+    const user = (await viewerOf(req, services)) ?? (await refuse(services, req, signIn));
+    const ticket = await issuer.issue(user, signIn, audienceOf(req));
     setTokenCookie(res, site, ticket.jwt, ticket.expiresIn);
     sendJson(res, 200, {
       token: ticket.jwt,
@@ -41,6 +45,23 @@ function sendToken(services: RouteServices): RequestHandler {
       session_expires_at: numericDate(sessions.endIfUnused(signIn)),
     });
   };
+}
+
+/**
+ * Whoever was disabled or deleted since sign-in, and has a session still. On record once for each session, since apps ask
+ * again and again. @throws {Problem} `session_required`
+ */
+async function refuse(
+  { audit }: RouteServices,
+  req: Request,
+  { userId, publicId }: SignIn,
+): Promise<never> {
+  await audit.recordOnce(`exchange ${publicId}`, () => ({
+    ...byUser(req, userId),
+    event: 'exchange.refused',
+    session: publicId,
+  }));
+  throw sessionRequired();
 }
 
 function audienceOf(req: Request): string | undefined {

@@ -1,11 +1,11 @@
-import { promisify } from 'node:util';
 import type { Request, RequestHandler, Response } from 'express';
 import { seeOther, wantsPage } from '../core/http.ts';
 import { isForm } from './body.ts';
+import { byUser } from './on-record.ts';
 import type { RouteServices } from './services.ts';
 import { showPage } from './show-page.ts';
 import { returnTo } from './sign-in.ts';
-import { isOwnNavigation, signInOf, cookieAttributes } from './steps.ts';
+import { clearCookies, isOwnNavigation, signInOf } from './steps.ts';
 
 /** Ends the session, if there is one: being signed out already is no error. */
 export function logout(services: RouteServices): RequestHandler {
@@ -25,7 +25,8 @@ export function logout(services: RouteServices): RequestHandler {
 export function logoutByNavigation(services: RouteServices): RequestHandler {
   const end = logout(services);
   return async (req, res, next) => {
-    if (isOwnNavigation(req) || isScript(req)) return end(req, res, next);
+    const cookieFromAnywhere = services.site.cookieScope.sameSite === 'none'; // an image elsewhere, in an old browser
+    if (isOwnNavigation(req) || (isScript(req) && !cookieFromAnywhere)) return end(req, res, next);
     return showPage(services, req, res, 'logout');
   };
 }
@@ -39,11 +40,19 @@ function isScript({ headers }: Request): boolean {
 }
 
 /** Forgets the session and everything that was set with it; nothing anonymous takes its place. */
-async function endSession(req: Request, res: Response, { site }: RouteServices): Promise<void> {
-  if (signInOf(req)) {
-    await promisify(req.session.destroy.bind(req.session))();
+async function endSession(
+  req: Request,
+  res: Response,
+  { site, audit, sessions }: RouteServices,
+): Promise<void> {
+  const signIn = signInOf(req);
+  if (signIn !== undefined) {
+    const { userId, publicId } = signIn;
+    await audit.recordWith(
+      { ...byUser(req, userId), event: 'logout', session: publicId },
+      (write) => sessions.revokeOfUser(userId, publicId, (db) => write(db)),
+    );
+    Reflect.deleteProperty(req, 'session'); // express-session has nothing to store any more
   }
-  const attributes = cookieAttributes(site);
-  res.clearCookie(site.sessionCookie, attributes);
-  if (site.tokenCookie !== undefined) res.clearCookie(site.tokenCookie, attributes);
+  clearCookies(res, site);
 }

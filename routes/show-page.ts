@@ -3,7 +3,9 @@ import { durationInWords } from '../core/durations.ts';
 import { isoTime } from '../core/clock.ts';
 import type { Problem } from '../core/errors.ts';
 import { sendHtml, wantsPage } from '../core/http.ts';
+import type { SessionSummary } from '../sessions/session-store.ts';
 import type { User } from '../users/user-store.ts';
+import { deviceInWords } from './device.ts';
 import { asProblem } from './errors.ts';
 import { pageData } from './page-data.ts';
 import type { RouteServices } from './services.ts';
@@ -18,8 +20,8 @@ type PageContent = (
 ) => object | Promise<object>;
 
 const PAGES = {
-  home: ({ issuer, site }, req, viewer) => {
-    const ticket = viewer && issuer.issue(viewer, requiredSignIn(req));
+  home: async ({ issuer, site }, req, viewer) => {
+    const ticket = viewer && (await issuer.issue(viewer, requiredSignIn(req)));
     return {
       publicUrl: site.publicUrl,
       ticket: ticket
@@ -39,29 +41,46 @@ const PAGES = {
     email: typed(req, 'email'),
     name: typed(req, 'name'),
   }),
-  account: ({ sessions }, req, user) => {
+  account: async ({ sessions }, req, user) => {
     if (user === undefined) throw sessionRequired();
-    const signIn = requiredSignIn(req);
-    const { createdAt, expiresAt, amr, address, userAgent } = signIn;
+    const { publicId } = requiredSignIn(req);
+    const own = await sessions.list(user.id);
     return {
       user,
       hasPassword: user.hasPassword,
-      notice: req.query['changed'] === 'password' ? PASSWORD_CHANGED : null,
-      session: {
-        signedInAt: isoTime(createdAt),
-        endsAt: isoTime(sessions.endIfUnused(signIn)),
-        endsAtTheLatest: isoTime(expiresAt),
-        how: amr === 'bypass' ? 'bypass' : 'password',
-        address,
-        device: userAgent,
-      },
+      notice: noticeOf(req.query['changed']),
+      sessions: own.map((session) => sessionForPage(session, publicId)),
     };
   },
   bypass: async ({ users }) => ({ users: await users.list() }),
   logout: () => ({}),
 } satisfies Record<string, PageContent>;
 
-const PASSWORD_CHANGED = 'Your password has been changed, and your other sessions have ended.';
+/** What the account page says after a form has done its work. */
+const NOTICES: ReadonlyMap<string, string> = new Map([
+  ['password', 'Your password has been changed, and your other sessions have ended.'],
+  ['session', 'That session has ended.'],
+  ['sessions', 'You have been signed out everywhere else.'],
+  ['nothing', 'That session had ended already.'],
+]);
+
+function noticeOf(changed: unknown): string | null {
+  return (typeof changed === 'string' && NOTICES.get(changed)) || null;
+}
+
+function sessionForPage(session: SessionSummary, current: string) {
+  return {
+    id: session.publicId,
+    current: session.publicId === current,
+    device: deviceInWords(session.userAgent),
+    address: session.address,
+    how: session.amr === 'bypass' ? 'bypass' : 'password',
+    signedInAt: isoTime(session.createdAt),
+    lastSeenAt: isoTime(session.lastSeenAt),
+    endsAt: isoTime(session.idleExpiresAt),
+    endsAtTheLatest: isoTime(session.expiresAt),
+  };
+}
 
 /**
  * Renders a page for whoever is signed in; with a problem, which then is the status too, and with what was

@@ -1,10 +1,17 @@
-import { promisify } from 'node:util';
-import type { Request, RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
-import { Problem } from '../core/errors.ts';
+import { Problem, wrongCredentials } from '../core/errors.ts';
 import { localPath, seeOther, sendJson, wantsPage } from '../core/http.ts';
+import {
+  countAttempt,
+  loginBuckets,
+  refuseSlowly,
+  rememberDevice,
+  withAttempt,
+} from './attempts.ts';
 import { isForm, optionalText, parseBody, PASSWORD_LENGTH, text } from './body.ts';
-import type { RouteServices } from './services.ts';
+import { aboutUser, byNobody, byUser } from './on-record.ts';
+import type { Refusal, RouteServices } from './services.ts';
 import { publicUser, requiredSignIn, requiredViewer, setTokenCookie } from './steps.ts';
 
 const credentials = z.strictObject({
@@ -31,54 +38,87 @@ function trimmed(value: unknown): unknown {
  * Passport's strategy decides who this is; then the session gets a new id, and whatever the old one was is gone.
  */
 export function signInWith(services: RouteServices, strategy: string): RequestHandler {
-  const { passport } = services;
   return async (req, res, next) => {
-    const identified = await new Promise<Express.User | false | null | undefined>(
-      (resolve, reject) => {
-        const done = (error: Error | null, found?: Express.User | false | null) =>
-          error ? reject(error) : resolve(found);
-        passport.authenticate(strategy, done)(req, res, reject);
-      },
-    );
-    if (!identified) throw wrongCredentials();
+    const identified = await identify(services, strategy, req, res);
     await startSession(services, req, identified);
     next();
   };
+}
+
+/** The same for a password, which may not be tried without end; and the device is known from then on. */
+export function signInWithPassword(services: RouteServices): RequestHandler {
+  return async (req, res, next) => {
+    const { username } = parseBody(credentials, req.body);
+    const buckets = await loginBuckets(services, req, username);
+    req.knownDevice = buckets.some(({ kind }) => kind === 'device');
+    const busy = services.passwords.refusal(req.knownDevice ? 'known' : 'anyone');
+    if (busy) await refuseSlowly(services, busy); // before anything is written for it
+    const device = req.knownDevice ? 'known' : 'new';
+    const whose = async () => aboutUser((await services.users.findLogin(username))?.user.id);
+    await withAttempt(services, req, { buckets, whose }, async () => {
+      await countAttempt(services, req, { buckets: [{ kind: 'login', subject: username }], whose });
+      const identified = await identify(services, 'local', req, res);
+      await startSession(services, req, identified, { device });
+    });
+    await rememberDevice(services, res, requiredSignIn(req).userId);
+    next();
+  };
+}
+
+async function identify(
+  services: RouteServices,
+  strategy: string,
+  req: Request,
+  res: Response,
+): Promise<Express.User> {
+  const identified = await new Promise<Express.User | Refusal>((resolve, reject) => {
+    const done = (error: Error | null, found?: Express.User | false | null, refusal?: Refusal) =>
+      error ? reject(error) : resolve(found || (refusal ?? {}));
+    services.passport.authenticate(strategy, done)(req, res, reject);
+  });
+  if ('user' in identified) return identified;
+  return refuse(services, req, identified);
+}
+
+/** The record says that it failed, and the log why. @throws {Problem} `invalid_credentials` */
+async function refuse(
+  { audit }: RouteServices,
+  req: Request,
+  { userId, message }: Refusal,
+): Promise<never> {
+  await audit.recordAttempt({ ...byNobody(req, userId), event: 'login.failed', reason: message });
+  throw wrongCredentials();
 }
 
 /**
  * Puts a sign-in into a session with a new id. One that could not be stored is forgotten: express-session would
  * try again at the end of the answer, and set its cookie on a refusal.
  *
- * @throws {Problem} `invalid_credentials` when the user was disabled or the password changed meanwhile: that has
- *   ended the sessions that it found, and would have missed this one
+ * @throws {Problem} `invalid_credentials` when the user was disabled or the password changed meanwhile
  */
 export async function startSession(
-  { users }: RouteServices,
+  services: RouteServices,
   req: Request,
   identified: Express.User,
+  details?: Readonly<Record<string, string>>,
 ): Promise<void> {
+  const { id } = identified.user;
+  const event = identified.amr === 'bypass' ? 'login.bypass' : 'login.succeeded';
   try {
-    await new Promise<void>((resolve, reject) => {
-      req.logIn(identified, (error?: Error) => (error ? reject(error) : resolve()));
-    });
+    await services.audit.recordWith(
+      { ...byUser(req, id), event, ...(details && { details }) },
+      (note) =>
+        new Promise<void>((resolve, reject) => {
+          const done = (error?: Error) => (error ? reject(error) : resolve());
+          req.logIn({ ...identified, note }, done);
+        }),
+    );
   } catch (error) {
     Reflect.deleteProperty(req, 'session');
+    if (error instanceof Problem && error.code === 'invalid_credentials')
+      await refuse(services, req, { userId: id, message: 'changed meanwhile' });
     throw error;
   }
-  const active = await users.findActive(identified.user.id);
-  if (active === undefined || (await identified.stillHolds?.()) === false) {
-    await promisify(req.session.destroy.bind(req.session))();
-    throw wrongCredentials();
-  }
-}
-
-/** One sentence for unknown, wrong and disabled. */
-function wrongCredentials(): Problem {
-  return new Problem(
-    'invalid_credentials',
-    'There is no user with that name and password who may sign in.',
-  );
 }
 
 /** A cookie marked Secure is not set over plain http: better to say so than to keep a session nobody can use. */
@@ -98,7 +138,7 @@ export function answerSignIn(services: RouteServices, status: 200 | 201): Reques
   return async (req, res) => {
     const signIn = requiredSignIn(req);
     const user = await requiredViewer(req, services);
-    const ticket = issuer.issue(user, signIn);
+    const ticket = await issuer.issue(user, signIn);
     setTokenCookie(res, site, ticket.jwt, ticket.expiresIn);
     if (isForm(req) || wantsPage(req.headers.accept)) return seeOther(res, returnTo(req) ?? '/');
     return sendJson(res, status, {

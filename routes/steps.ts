@@ -78,10 +78,17 @@ export function sessionRequired(): Problem {
   return new Problem('session_required', 'No one is signed in with this request.');
 }
 
-/** Who is signed in, read afresh, so that a disabled or deleted user is nobody. */
-export async function viewerOf(req: Request, { users }: RouteServices): Promise<User | undefined> {
+/**
+ * Who is signed in, read afresh, so that a disabled or deleted user is nobody. So is who came in by the bypass, once the
+ * same data are used in production.
+ */
+export async function viewerOf(
+  req: Request,
+  { users, site }: RouteServices,
+): Promise<User | undefined> {
   const signIn = signInOf(req);
-  return signIn && users.findActive(signIn.userId);
+  if (signIn === undefined || (signIn.amr === 'bypass' && site.production)) return undefined;
+  return users.findActive(signIn.userId);
 }
 
 /** As `viewerOf`. @throws {Problem} `session_required` */
@@ -89,6 +96,14 @@ export async function requiredViewer(req: Request, services: RouteServices): Pro
   const viewer = await viewerOf(req, services);
   if (viewer === undefined) throw sessionRequired();
   return viewer;
+}
+
+/** Lets only requests of somebody who is signed in through. */
+export function requireViewer(services: RouteServices): RequestHandler {
+  return async (req, _res, next) => {
+    await requiredViewer(req, services);
+    next();
+  };
 }
 
 /** What the world may know of a user, in answers to that user. */
@@ -102,7 +117,14 @@ export function setTokenCookie(res: Response, site: Site, jwt: string, expiresIn
   res.cookie(site.tokenCookie, jwt, { ...cookieAttributes(site), maxAge: expiresIn * 1000 });
 }
 
-/** What the session's cookie and the token's have in common. */
+/** Takes back every cookie of a session that was ended. */
+export function clearCookies(res: Response, site: Site): void {
+  const attributes = cookieAttributes(site);
+  res.clearCookie(site.sessionCookie, { ...attributes, ...site.cookieScope });
+  if (site.tokenCookie !== undefined) res.clearCookie(site.tokenCookie, attributes);
+}
+
+/** What all cookies have in common, unless they have a scope of their own. */
 export function cookieAttributes(site: Site) {
   return { httpOnly: true, secure: site.secure, sameSite: 'lax', path: '/' } as const;
 }

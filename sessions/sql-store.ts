@@ -1,11 +1,20 @@
-import { hash } from 'node:crypto';
-import { type SessionData, Store } from 'express-session';
-import type { Insertable, Selectable } from 'kysely';
+import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { Clock } from '../core/clock.ts';
-import type { Database } from '../storage/database.ts';
+import type { Change, Database } from '../storage/database.ts';
 import type { SessionsTable } from '../storage/schema.ts';
-import { endOf, lastSeenInterval, type SessionLifetime } from './lifetime.ts';
-import type { SessionStore, SessionSummary, SignIn } from './session-store.ts';
+import { revokeEverything } from '../storage/status-entries.ts';
+import { entryOf, removeSessions, type Which } from './endings.ts';
+import type { SessionLifetime } from './lifetime.ts';
+import { renewSessions } from './renewals.ts';
+import type {
+  AllocateEntry,
+  EndingNote,
+  SessionOwner,
+  SessionStore,
+  SessionSummary,
+  SignIn,
+} from './session-store.ts';
+import { type Found, type FoundWhole, idHash, type Seen, SessionStoreBase } from './store-base.ts';
 
 type SessionRow = Selectable<SessionsTable>;
 
@@ -20,33 +29,34 @@ const SIGN_IN_COLUMNS = [
   'expires_at',
   'address',
   'user_agent',
+  'status_list',
+  'status_index',
 ] as const satisfies readonly (keyof SessionsTable)[];
+
+/** How many sessions are deleted in one step. */
+const BATCH = 1000;
 
 type SignInRow = Pick<SessionRow, (typeof SIGN_IN_COLUMNS)[number]>;
 
 /** Sessions in the SQL database. */
-export class SqlSessionStore extends Store implements SessionStore {
+export class SqlSessionStore extends SessionStoreBase implements SessionStore {
   readonly #database: Database;
-  readonly #clock: Clock;
-  readonly #lifetime: SessionLifetime;
-  readonly #lastSeenInterval: number;
-  readonly #rowById: (parameters: readonly string[]) => Promise<SessionRow | undefined>;
+  readonly #rowById: (
+    parameters: readonly string[],
+  ) => Promise<(SignInRow & Pick<SessionRow, 'data'>) | undefined>;
   readonly #signInById: (parameters: readonly string[]) => Promise<SignInRow | undefined>;
-  readonly #writeSeen: (parameters: readonly (string | number)[]) => Promise<void>;
-  /**
-   * When the session of a sign-in that came out of the store was last seen. A sign-in that is in here has a
-   * row, or had one that was removed: it may only be updated. Any other is new and may be inserted.
-   */
-  readonly #stored = new WeakMap<SignIn, number>();
+  readonly #writeSeen: (parameters: readonly (string | number)[]) => Promise<unknown>;
 
   constructor(database: Database, clock: Clock, lifetime: SessionLifetime) {
-    super();
+    super(clock, lifetime);
     this.#database = database;
-    this.#clock = clock;
-    this.#lifetime = lifetime;
-    this.#lastSeenInterval = lastSeenInterval(lifetime);
-    const byId = database.kysely.selectFrom('sessions').where('id_hash', '=', '');
-    this.#rowById = database.prepareFirst(byId.selectAll().compile());
+    // a process of before the status lists may still be running: what it lets in could not be revoked
+    const byId = database.kysely
+      .selectFrom('sessions')
+      .where('id_hash', '=', '')
+      .where('status_list', 'is not', null);
+    // named one by one: a newer process may add columns meanwhile
+    this.#rowById = database.prepareFirst(byId.select([...SIGN_IN_COLUMNS, 'data']).compile());
     this.#signInById = database.prepareFirst(byId.select(SIGN_IN_COLUMNS).compile());
     this.#writeSeen = database.prepareRelaxed(
       database.kysely
@@ -57,99 +67,70 @@ export class SqlSessionStore extends Store implements SessionStore {
     );
   }
 
-  override get(id: string, callback: (error: unknown, session?: SessionData | null) => void): void {
-    this.#read(id).then(
-      (session) => callback(null, session),
-      (error: unknown) => callback(error),
-    );
-  }
-
-  async #read(id: string): Promise<SessionData | null> {
-    const row = await this.#rowById([idHash(id)]);
-    if (row === undefined) return null;
-    const signIn = this.#alive(row);
-    if (signIn === undefined) return null;
-    const session: unknown = JSON.parse(row.data);
-    if (!isSessionData(session)) throw new TypeError('a session in the database is damaged');
-    session.passport = { user: signIn };
-    return session;
-  }
-
-  async find(id: string): Promise<SignIn | undefined> {
+  protected async lookUp(id: string): Promise<Found | undefined> {
     const row = await this.#signInById([idHash(id)]);
-    return row && this.#alive(row);
+    return row && foundIn(row);
   }
 
-  /** The sign-in of a row that has not come to its end, remembered as one that is stored. */
-  #alive(row: SignInRow): SignIn | undefined {
-    const now = this.#clock.now();
-    if (now >= row.idle_expires_at || now >= row.expires_at) return undefined;
-    const signIn = signInOf(row);
-    this.#stored.set(signIn, row.last_seen_at);
-    return signIn;
+  protected async lookUpWhole(id: string): Promise<FoundWhole | undefined> {
+    const row = await this.#rowById([idHash(id)]);
+    return row && { ...foundIn(row), data: row.data };
   }
 
-  override set(id: string, session: SessionData, callback?: (error?: unknown) => void): void {
-    settle(this.#write(id, session), callback);
+  protected async update(id: string, _signIn: SignIn, data: string, seen: Seen): Promise<void> {
+    await this.#database.kysely
+      .updateTable('sessions')
+      .set(changesOf(data, seen))
+      .where('id_hash', '=', idHash(id))
+      .execute();
   }
 
-  async #write(id: string, session: SessionData): Promise<void> {
-    const signIn = session.passport?.user;
-    if (signIn === undefined) return; // nobody is signed in: nothing to keep
-    const now = this.#clock.now();
-    const changes = { data: dataOf(session), ...this.#seen(signIn, now) };
-    const { kysely } = this.#database;
-    if (this.#stored.has(signIn)) {
-      await kysely.updateTable('sessions').set(changes).where('id_hash', '=', idHash(id)).execute();
-    } else {
-      const row = { ...rowOf(id, signIn), ...changes };
-      await kysely
+  protected async insert(id: string, signIn: SignIn, data: string, seen: Seen): Promise<void> {
+    const changes = changesOf(data, seen);
+    const row = { ...rowOf(id, signIn), ...changes };
+    while (!(await this.#begin(row, changes, signIn)));
+  }
+
+  /**
+   * Writes a sign-in in place of any other under its id.
+   * @returns whether it could: `false` when yet another came in between, which is then the one to replace
+   */
+  #begin(
+    row: Insertable<SessionsTable>,
+    changes: Updateable<SessionsTable>,
+    signIn: SignIn,
+  ): Promise<boolean> {
+    return this.#database.transaction(async (db) => {
+      await this.conditionOf(signIn)?.(db);
+      await removeSessions(db, this.clock.now(), (eb) =>
+        eb.and([eb('id_hash', '=', row.id_hash), eb('public_id', '!=', row.public_id)]),
+      );
+      const { numInsertedOrUpdatedRows } = await db
         .insertInto('sessions')
         .values(row)
-        .onConflict((conflict) => conflict.column('id_hash').doUpdateSet(row))
-        .execute();
-    }
-    this.#stored.set(signIn, now);
+        .onConflict((conflict) =>
+          conflict
+            .column('id_hash')
+            .doUpdateSet(changes)
+            .where('sessions.public_id', '=', row.public_id),
+        )
+        .executeTakeFirst();
+      if (numInsertedOrUpdatedRows !== 1n) return false;
+      await this.noteOf(signIn)?.(db);
+      return true;
+    });
   }
 
-  /** express-session calls this at the end of every request that changed nothing. */
-  override touch(id: string, session: SessionData, callback?: (error?: unknown) => void): void {
-    const signIn = session.passport?.user;
-    const writing = signIn && this.markSeen(id, signIn);
-    if (writing === undefined) callback?.();
-    else settle(writing, callback);
+  protected async writeSeen(id: string, _signIn: SignIn, seen: Seen): Promise<void> {
+    await this.#writeSeen([seen.lastSeenAt, seen.idleExpiresAt, idHash(id)]);
   }
 
-  markSeen(id: string, signIn: SignIn): Promise<void> | undefined {
-    const now = this.#clock.now();
-    if (this.#seenAt(signIn, now) !== now) return undefined;
-    this.#stored.set(signIn, now);
-    const { last_seen_at, idle_expires_at } = this.#seen(signIn, now);
-    return this.#writeSeen([last_seen_at, idle_expires_at, idHash(id)]);
-  }
-
-  endIfUnused(signIn: SignIn): number {
-    return this.#seen(signIn, this.#seenAt(signIn, this.#clock.now())).idle_expires_at;
-  }
-
-  /** When the session will have been last seen after this request: now, or less than a minute ago. */
-  #seenAt(signIn: SignIn, now: number): number {
-    const before = this.#stored.get(signIn);
-    return before === undefined || now - before >= this.#lastSeenInterval ? now : before;
-  }
-
-  #seen(signIn: SignIn, now: number) {
-    const { idleExpiresAt } = endOf(this.#lifetime, signIn.createdAt, now);
-    return { last_seen_at: now, idle_expires_at: Math.min(idleExpiresAt, signIn.expiresAt) };
-  }
-
-  override destroy(id: string, callback?: (error?: unknown) => void): void {
-    const removal = this.#database.kysely.deleteFrom('sessions').where('id_hash', '=', idHash(id));
-    settle(removal.execute(), callback);
+  protected end(id: string): Promise<number> {
+    return this.#end((eb) => eb('id_hash', '=', idHash(id)));
   }
 
   async list(userId?: string): Promise<SessionSummary[]> {
-    const now = this.#clock.now();
+    const now = this.clock.now();
     let alive = this.#database.kysely
       .selectFrom('sessions')
       .selectAll()
@@ -157,37 +138,58 @@ export class SqlSessionStore extends Store implements SessionStore {
       .where('expires_at', '>', now);
     if (userId !== undefined) alive = alive.where('user_id', '=', userId);
     const rows = await alive.orderBy('created_at', 'desc').orderBy('public_id').execute();
-    return rows.map((row) => ({
-      ...signInOf(row),
-      lastSeenAt: row.last_seen_at,
-      idleExpiresAt: row.idle_expires_at,
-    }));
+    return rows.map((row) => {
+      const { signIn, ...seen } = foundIn(row);
+      return { ...signIn, ...seen };
+    });
   }
 
-  async revoke(publicId: string): Promise<boolean> {
-    const { numDeletedRows } = await this.#database.kysely
-      .deleteFrom('sessions')
-      .where('public_id', '=', publicId)
-      .executeTakeFirst();
-    return numDeletedRows > 0n;
+  async revoke(publicId: string, note?: EndingNote): Promise<boolean> {
+    return (await this.#end((eb) => eb('public_id', '=', publicId), undefined, note)) > 0;
   }
 
-  async revokeByUser(userId: string, except = ''): Promise<number> {
-    const { numDeletedRows } = await this.#database.kysely
+  async revokeOfUser(userId: string, publicId: string, note?: EndingNote): Promise<boolean> {
+    const ended = await this.#end(
+      (eb) => eb.and([eb('public_id', '=', publicId), eb('user_id', '=', userId)]),
+      undefined,
+      note,
+    );
+    return ended > 0;
+  }
+
+  revokeByUser(userId: string, except = '', because?: Change, note?: EndingNote): Promise<number> {
+    return this.#end(
+      (eb) => eb.and([eb('user_id', '=', userId), eb('public_id', '!=', except)]),
+      because,
+      note,
+    );
+  }
+
+  async revokeAll(): Promise<number> {
+    const revoked = await revokeEverything(this.#database, this.clock.now());
+    const some = this.#database.kysely
       .deleteFrom('sessions')
-      .where('user_id', '=', userId)
-      .where('public_id', '!=', except)
-      .executeTakeFirst();
-    return Number(numDeletedRows);
+      .where('id_hash', 'in', (eb) => eb.selectFrom('sessions').select('id_hash').limit(BATCH));
+    while (Number((await some.executeTakeFirst()).numDeletedRows) === BATCH);
+    return revoked;
+  }
+
+  #end(which: Which, because?: Change, note?: EndingNote): Promise<number> {
+    return this.#database.transaction(async (db) => {
+      await because?.(db);
+      const ended = await removeSessions(db, this.clock.now(), which);
+      if (ended.length > 0) await note?.(db, ended);
+      return ended.length;
+    });
+  }
+
+  renewStatus(owner: SessionOwner, allocate: AllocateEntry, because?: Change): Promise<number> {
+    return renewSessions(this.#database, this.clock, owner, allocate, because);
   }
 }
 
-function idHash(id: string): string {
-  return hash('sha256', id, 'base64url');
-}
-
-function dataOf({ passport: _, ...rest }: SessionData): string {
-  return JSON.stringify(rest);
+function changesOf(data: string, { lastSeenAt, idleExpiresAt }: Seen) {
+  return { data, last_seen_at: lastSeenAt, idle_expires_at: idleExpiresAt };
 }
 
 function rowOf(
@@ -203,11 +205,13 @@ function rowOf(
     expires_at: signIn.expiresAt,
     address: signIn.address,
     user_agent: signIn.userAgent,
+    status_list: signIn.status.list,
+    status_index: signIn.status.index,
   };
 }
 
-function signInOf(row: SignInRow): SignIn {
-  return {
+function foundIn(row: SignInRow): Found {
+  const signIn: SignIn = {
     publicId: row.public_id,
     userId: row.user_id,
     amr: row.amr === 'bypass' ? 'bypass' : 'pwd',
@@ -215,17 +219,7 @@ function signInOf(row: SignInRow): SignIn {
     expiresAt: row.expires_at,
     address: row.address,
     userAgent: row.user_agent,
+    status: entryOf(row),
   };
-}
-
-/** Hands the outcome to express-session's kind of callback. */
-function settle(work: Promise<unknown>, callback?: (error?: unknown) => void): void {
-  work.then(
-    () => callback?.(),
-    (error: unknown) => callback?.(error),
-  );
-}
-
-function isSessionData(value: unknown): value is SessionData {
-  return typeof value === 'object' && value !== null && 'cookie' in value;
+  return { signIn, lastSeenAt: row.last_seen_at, idleExpiresAt: row.idle_expires_at };
 }

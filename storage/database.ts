@@ -1,15 +1,29 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
-import { type CompiledQuery, Kysely, sql } from 'kysely';
-import { Migrator } from 'kysely/migration';
-import { StorageError } from '../core/errors.ts';
-import { migrations } from './migrations/index.ts';
+import type { CompiledQuery, Kysely, Transaction } from 'kysely';
+import { openPostgres } from './postgres.ts';
+import { shownPostgresUrl } from './postgres-url.ts';
 import type { Schema } from './schema.ts';
-import { NodeSqliteDialect, SqliteConnection } from './sqlite-dialect.ts';
+import { openSqlite } from './sqlite.ts';
 
-/** The SQL database behind the stores: SQLite today; another engine is one more `open…` function. */
+/**
+ * What a transaction may have to itself among all processes: the newest signing key, or which status lists there are.
+ * Those that only give away entries of a list run side by side, but not beside one that opens or drops lists.
+ */
+export type Turn = 'signing keys' | 'status lists' | 'status entries';
+
+/** What is written in the transaction of something else: both are done, or neither. It may run more than once. */
+export type Change = (db: Transaction<Schema>) => Promise<unknown>;
+
+/** The SQL database behind the stores: a file of SQLite, or a server of PostgreSQL. */
 export interface Database {
   readonly kysely: Kysely<Schema>;
+  /** The migrations that were run when it was opened: none if the tables were up to date. */
+  readonly migrated: readonly string[];
+  /**
+   * Runs a transaction that writes: all of it or nothing. SQLite runs one at a time. PostgreSQL runs them side by side,
+   * each statement on what has been committed by then, and `work` again from the start when it got in the way of another:
+   * see docs/decisions/0007-transactions-side-by-side.md for what that asks of it.
+   */
+  transaction<T>(work: (db: Transaction<Schema>) => Promise<T>, turn?: Turn): Promise<T>;
   /**
    * A query that runs at every exchange: compiled and prepared once, run with new parameters in the
    * order of its placeholders. Answers the first row. Sees at once what this process has written, and what
@@ -20,96 +34,39 @@ export interface Database {
   ): (parameters: readonly string[]) => Promise<Row | undefined>;
   /**
    * A write that comes often and may be lost in a power cut, though not when the process dies: it does not wait
-   * for the disk.
+   * for the disk. On PostgreSQL it may also be lost when the server dies. Answers the first row that it returns.
    */
-  prepareRelaxed(query: CompiledQuery): (parameters: readonly (string | number)[]) => Promise<void>;
+  prepareRelaxed<Row>(
+    query: CompiledQuery<Row>,
+  ): (parameters: readonly (string | number | null)[]) => Promise<Row | undefined>;
   /** @throws {StorageError} when the database does not answer. */
   ping(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** How long a statement waits for another process to release the file, in milliseconds: at start, and later. */
-const BUSY_TIMEOUT = 2000;
-const BUSY_TIMEOUT_LATER = 500; // nothing else is answered meanwhile
+/**
+ * Opens `sqlite:<path>` (made if missing, its directory too) or `postgres://…`, and brings the tables up to date.
+ *
+ * @throws {StorageError} with a sentence for the operator when it cannot be used, such as a file that is locked or a
+ *   server that is away. Nothing is left half-written: the tables are made in one transaction.
+ * @throws {SettingsError} when a newer version has migrated the database further, or when a server answers and the URL is
+ *   wrong: its password, its database, its TLS
+ */
+export function openDatabase(url: string): Promise<Database> {
+  return url.startsWith('sqlite:') ? openSqlite(url.slice('sqlite:'.length)) : openPostgres(url);
+}
 
 /**
- * Opens `sqlite:<path>` (made if missing, its directory too) and brings the tables up to date.
- *
- * @throws {StorageError} with a sentence for the operator when the file is locked, damaged, read-only or
- *   the disk is full. Nothing is left half-written: the tables are made in one transaction.
+ * Opens a database to look at it: no file is made, no table is made or changed, and SQLite refuses whatever writes.
+ * @throws as `openDatabase` does, and where SQLite's file is missing
  */
-export async function openDatabase(url: string): Promise<Database> {
-  const file = resolve(url.slice('sqlite:'.length));
-  const database = openSqlite(file);
-  try {
-    await migrate(database.kysely);
-    await sql`pragma busy_timeout = ${sql.lit(BUSY_TIMEOUT_LATER)}`.execute(database.kysely);
-  } catch (error) {
-    await database.close();
-    throw named(error, file);
-  }
-  return database;
+export function openAsItIs(url: string): Promise<Database> {
+  return url.startsWith('sqlite:')
+    ? openSqlite(url.slice('sqlite:'.length), true)
+    : openPostgres(url, true);
 }
 
-function openSqlite(file: string): Database {
-  let connection: SqliteConnection | undefined;
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    closeSync(openSync(file, 'a', 0o600)); // the file holds password hashes: for this user alone
-    connection = new SqliteConnection(file, BUSY_TIMEOUT, BUSY_TIMEOUT_LATER);
-    // FULL: what was answered as done is on the disk, also after a power cut.
-    connection.exec(
-      'PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;',
-    );
-  } catch (error) {
-    connection?.close();
-    throw named(error, file);
-  }
-  return sqliteDatabase(connection);
-}
-
-function sqliteDatabase(connection: SqliteConnection): Database {
-  const kysely = new Kysely<Schema>({ dialect: new NodeSqliteDialect(connection) });
-  return {
-    kysely,
-    prepareRelaxed: (query) => connection.prepareRelaxed(query.sql),
-    prepareFirst: <Row>(query: CompiledQuery<Row>) => connection.prepareFirst<Row>(query.sql),
-    async ping() {
-      await sql`select 1`.execute(kysely);
-    },
-    async close() {
-      await kysely.destroy();
-      connection.close(); // Kysely leaves a connection open that it has not used yet
-    },
-  };
-}
-
-async function migrate(kysely: Kysely<Schema>): Promise<void> {
-  try {
-    await kysely.transaction().execute(async (db) => {
-      const provider = { getMigrations: () => Promise.resolve(migrations) };
-      const outcome = await new Migrator({ db, provider }).migrateToLatest();
-      if ('error' in outcome) throw outcome.error; // only thrown, it takes back what was done so far
-    });
-  } catch (error) {
-    if (error instanceof Error && error.message.startsWith('corrupted migrations')) {
-      throw new StorageError(
-        'The database was made by another version of Coatcheck: run that one, or a newer one.',
-        {
-          cause: error,
-        },
-      );
-    }
-    throw error;
-  }
-}
-
-function named(error: unknown, file: string): unknown {
-  if (error instanceof StorageError) {
-    return new StorageError(`${error.message} (${file})`, { cause: error.cause });
-  }
-  if (error instanceof Error && 'code' in error && 'path' in error) {
-    return new StorageError(`The database cannot be opened: ${error.message}`, { cause: error });
-  }
-  return error;
+/** The URL as it may be shown: a password may be in it. */
+export function shownDatabaseUrl(url: string): string {
+  return url.startsWith('sqlite:') ? url : shownPostgresUrl(url);
 }

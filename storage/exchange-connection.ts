@@ -20,10 +20,11 @@ export class ExchangeConnection {
   #reads = 0;
   #until = 0;
 
-  constructor(file: string, busyTimeout: number) {
+  constructor(file: string | URL, busyTimeout: number) {
     this.#database = explained(() => new DatabaseSync(file, { timeout: busyTimeout }));
-    // 64 MiB of pages: each session that is in use at the same time takes some 500 bytes
-    this.#database.exec('PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536;');
+    // 8 MiB of pages hold the inner ones of the indexes of some millions of sessions, and the users who come often. The
+    // rest comes from the memory in which the system keeps files, which all processes share.
+    this.#database.exec('PRAGMA synchronous = NORMAL; PRAGMA cache_size = -8192;');
     this.#begin = this.#database.prepare('begin');
     this.#end = this.#database.prepare('commit');
   }
@@ -55,12 +56,16 @@ export class ExchangeConnection {
   }
 
   /** See `Database.prepareRelaxed`. */
-  prepareRelaxed(sql: string): (parameters: readonly SQLInputValue[]) => Promise<void> {
+  prepareRelaxed<Row>(
+    sql: string,
+  ): (parameters: readonly SQLInputValue[]) => Promise<Row | undefined> {
     const statement = explained(() => this.#database.prepare(sql));
     return async (parameters) =>
       explained(() => {
         this.refresh(); // a look that somebody else has written since could not turn into a write
-        statement.run(...parameters);
+        // all rows: the write is committed behind the last one
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what a query answers, only its text knows
+        return statement.all(...parameters)[0] as Row | undefined;
       });
   }
 

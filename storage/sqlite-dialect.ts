@@ -1,4 +1,5 @@
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite';
+import { setImmediate } from 'node:timers/promises';
 import {
   CompiledQuery,
   SqliteAdapter,
@@ -17,12 +18,12 @@ import { explained } from './sqlite-errors.ts';
 export class SqliteConnection implements SqliteDatabase {
   readonly #database: DatabaseSync;
   readonly #statements = new Map<string, StatementSync>();
-  readonly #file: string;
+  readonly #file: string | URL;
   readonly #busyTimeout: number;
   #exchanges: ExchangeConnection | undefined;
 
   /** @throws {StorageError} when the file cannot be opened as a database. */
-  constructor(file: string, busyTimeout: number, exchangeBusyTimeout: number) {
+  constructor(file: string | URL, busyTimeout: number, exchangeBusyTimeout: number) {
     this.#file = file;
     this.#busyTimeout = exchangeBusyTimeout;
     this.#database = explained(() => new DatabaseSync(file, { timeout: busyTimeout }));
@@ -62,9 +63,22 @@ export class SqliteConnection implements SqliteDatabase {
     return this.#forExchanges().prepareFirst<Row>(sql);
   }
 
-  /** See `Database.prepareRelaxed`. */
-  prepareRelaxed(sql: string): (parameters: readonly SQLInputValue[]) => Promise<void> {
-    return this.#forExchanges().prepareRelaxed(sql);
+  /**
+   * See `Database.prepareRelaxed`. While a transaction of this process is between two of its statements, a write on the
+   * other connection would stop the only thread that could end it.
+   */
+  prepareRelaxed<Row>(
+    sql: string,
+  ): (parameters: readonly SQLInputValue[]) => Promise<Row | undefined> {
+    const write = this.#forExchanges().prepareRelaxed<Row>(sql);
+    return async (parameters) => {
+      while (this.#database.isOpen && this.#database.isTransaction) await setImmediate();
+      return write(parameters);
+    };
+  }
+
+  get isTransaction(): boolean {
+    return this.#database.isTransaction;
   }
 
   /** Opened once the tables are there. */
@@ -94,8 +108,20 @@ function sqlValue(value: unknown): SQLInputValue {
 
 /** Takes the write lock when a transaction begins, so that two processes queue up instead of failing half way. */
 class ImmediateDriver extends SqliteDriver {
+  readonly #sqlite: SqliteConnection;
+
+  constructor(connection: SqliteConnection) {
+    super({ database: connection });
+    this.#sqlite = connection;
+  }
+
   override async beginTransaction(connection: DatabaseConnection): Promise<void> {
     await connection.executeQuery(CompiledQuery.raw('begin immediate'));
+  }
+
+  /** Where the disk is full SQLite has rolled back by itself: to ask for it again would fail, and hide why. */
+  override async rollbackTransaction(connection: DatabaseConnection): Promise<void> {
+    if (this.#sqlite.isTransaction) await super.rollbackTransaction(connection);
   }
 }
 
@@ -115,7 +141,7 @@ export class NodeSqliteDialect extends SqliteDialect {
   }
 
   override createDriver() {
-    return new ImmediateDriver({ database: this.#connection });
+    return new ImmediateDriver(this.#connection);
   }
 
   override createAdapter() {

@@ -16,14 +16,17 @@ const FAULTS: Readonly<Record<number, string>> = {
   26: 'is not an SQLite database: set DATABASE_URL to another file, or restore this one from a backup',
 };
 
+const LOCKED = 5;
+
 /** Runs a step of SQLite's and names its failures. What is not the storage's fault passes as it is. */
 export function explained<T>(step: () => T): T {
   try {
     return step();
   } catch (error) {
-    const fault = FAULTS[resultCode(error) & 0xff];
+    const code = resultCode(error) & 0xff;
+    const fault = FAULTS[code];
     if (fault === undefined) throw error;
-    throw new StorageError(`The database ${fault}.`, { cause: error });
+    throw new StorageError(`The database ${fault}.`, { cause: error, passes: code === LOCKED });
   }
 }
 

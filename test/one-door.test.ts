@@ -21,7 +21,17 @@ later();
 export const kept = await later();
 `;
 
-const everywhere = ['core', 'storage', 'users', 'sessions', 'tokens', 'views', 'routes', 'config'];
+const everywhere = [
+  'core',
+  'storage',
+  'audit',
+  'users',
+  'sessions',
+  'tokens',
+  'views',
+  'routes',
+  'config',
+];
 const outer = ['commands', 'bin'];
 const free = ['test', 'bench', 'examples'];
 
@@ -34,13 +44,14 @@ describe('what has only one door', () => {
       ['config/env-file.ts', ENVIRONMENT],
       ['core/clock.ts', TIME + DATES],
       ['packages/client/clock.ts', TIME],
+      ['packages/verify/environment.ts', ENVIRONMENT + TIME],
       ['users/import-env.ts', "import { env } from 'node:process';\nexport const e = env;\n"],
       ['core/ring-a.ts', "import { b } from './ring-b.ts';\nexport const a = () => b;\n"],
       ['core/ring-b.ts', "import { a } from './ring-a.ts';\nexport const b = () => a;\n"],
       ['core/ring-c.ts', "import { a } from './ring-a.ts';\nexport const c = a;\n"],
     ]);
     for (const room of [...everywhere, ...outer, ...free, 'packages/verify', 'packages/client']) {
-      files.set(`${room}/environment.ts`, ENVIRONMENT);
+      files.set(`${room}/variables.ts`, ENVIRONMENT);
       files.set(`${room}/time.ts`, TIME);
       files.set(`${room}/dates.ts`, DATES);
       files.set(`${room}/output.ts`, OUTPUT);
@@ -56,7 +67,7 @@ describe('what has only one door', () => {
 
   for (const room of closed) {
     it(`${room} may neither read the environment nor ask for the time`, () => {
-      expect(tree.lines(properties, `${room}/environment.ts`)).to.deep.equal([1, 2]);
+      expect(tree.lines(properties, `${room}/variables.ts`)).to.deep.equal([1, 2]);
       expect(tree.lines(properties, `${room}/time.ts`)).to.deep.equal([1, 2, 3]);
       expect(tree.lines('coatcheck(no-current-date)', `${room}/dates.ts`)).to.deep.equal([1, 2]);
     });
@@ -64,7 +75,7 @@ describe('what has only one door', () => {
 
   for (const room of free) {
     it(`${room} may do both`, () => {
-      for (const file of ['environment', 'time']) {
+      for (const file of ['variables', 'time']) {
         expect(tree.lines(properties, `${room}/${file}.ts`)).to.deep.equal([]);
       }
       expect(tree.lines('coatcheck(no-current-date)', `${room}/dates.ts`)).to.deep.equal([]);
@@ -74,6 +85,10 @@ describe('what has only one door', () => {
   it('config/settings.ts and config/env-file.ts read the environment, but not the time', () => {
     expect(tree.lines(properties, 'config/settings.ts')).to.deep.equal([3, 4, 5]);
     expect(tree.lines(properties, 'config/env-file.ts')).to.deep.equal([]);
+  });
+
+  it('so does environment.ts of a package', () => {
+    expect(tree.lines(properties, 'packages/verify/environment.ts')).to.deep.equal([3, 4, 5]);
   });
 
   it('core/clock.ts asks for the time, and so does the clock of a package', () => {

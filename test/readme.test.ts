@@ -1,9 +1,12 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect } from 'chai';
-import { bodyOf } from './support/client.ts';
+import { bodyOf, Client } from './support/client.ts';
+import { until } from './support/command.ts';
 import { temporaryDirectory } from './support/directory.ts';
+import { freePort } from './support/free-port.ts';
 import { type ServiceProcess, startService } from './support/service-process.ts';
 
 const readme = readFileSync('README.md', 'utf8');
@@ -36,9 +39,6 @@ async function run(
   });
 }
 
-const node = (source: string, env: Record<string, string>) =>
-  run('node', ['--input-type=module', '--eval', source], process.cwd(), env);
-
 /** A block as somebody would type it, with this service in place of the one on port 3000. */
 async function type(block: string, service: ServiceProcess, directory: string): Promise<string> {
   const repository = process.cwd();
@@ -62,8 +62,9 @@ function secrets(repository: string): Record<string, string> {
   );
 }
 
-describe('README.md', () => {
-  const [start, tests, bypass, password, ...more] = blocks('sh');
+describe('README.md', function () {
+  this.timeout(120_000); // it starts processes, one after another
+  const [start, tests, bypass, password, keys, ...more] = blocks('sh');
 
   it('has two commands that npm knows: one runs it, one tests it', () => {
     expect([start, tests]).to.deep.equal(['npm ci && npm start\n', 'npm ci && npm test\n']);
@@ -90,19 +91,50 @@ describe('README.md', () => {
       expect(output).to.contain('"roles":["editor"]').and.to.contain('"token_type":"Bearer"');
     });
 
-    it('verifies a token in an API', async () => {
-      const [, verification = ''] = blocks('js');
-      const answer = await fetch(`${service.url}/auth/bypass?token=admin`);
-      const { token } = await bodyOf(answer);
-      const script = [
-        verification.replace('http://localhost:3000', service.url),
-        'console.log(claims.username);',
-      ].join('\n');
-      const { code, output } = await node(`const token = process.env.TOKEN;\n${script}`, {
-        ...secrets(process.cwd()),
-        TOKEN: String(token),
-      });
-      expect([code, output.trim()]).to.deep.equal([0, 'admin']);
+    it('shows the keys and what a rotation would do', async () => {
+      await using asymmetric = await startService({ JWT_ALGORITHM: 'ES256' });
+      const output = await type(keys ?? '', asymmetric, directory.path);
+      expect(output).to.match(/ES256 +signing/);
+    });
+
+    it('lets an API verify tokens and look at roles', async () => {
+      const [, source = ''] = blocks('js');
+      const port = await freePort();
+      const api = spawn(
+        'node',
+        [
+          '--input-type=module',
+          '--eval',
+          source
+            .replaceAll('http://localhost:3000', service.url)
+            .replace('@coatcheck/verify', '#verify')
+            .replace('4000', String(port)),
+        ],
+        {
+          env: { ...secrets(process.cwd()), PATH: process.env['PATH'] ?? '' },
+          stdio: 'ignore',
+        },
+      );
+      try {
+        const orders = `http://localhost:${port}/orders`;
+        const client = new Client(service.url);
+        const { token } = await bodyOf(await client.get('/auth/bypass?token=grace'));
+        const headers = { Authorization: `Bearer ${String(token)}` };
+        await until(
+          () =>
+            fetch(orders).then(
+              () => true,
+              () => false,
+            ),
+          api,
+        );
+        expect((await fetch(orders)).status).to.equal(401);
+        expect(await bodyOf(await fetch(orders, { headers }))).to.deep.equal({ of: 'grace' });
+        expect((await fetch(orders, { method: 'DELETE', headers })).status).to.equal(403);
+      } finally {
+        api.kill();
+        await once(api, 'exit');
+      }
     });
   });
 });

@@ -20,6 +20,8 @@ export interface TokenSession {
   readonly createdAt: number;
   /** Milliseconds since 1970; no token outlives it. */
   readonly expiresAt: number;
+  /** The entry of a status list that all tokens of the session share. */
+  readonly status: { readonly list: string; readonly index: number };
 }
 
 /** The payload (RFC 7519, section 4.1, and OpenID Connect Core 1.0, section 2). Times are NumericDate. */
@@ -33,6 +35,10 @@ export interface Claims {
   sid: string;
   auth_time: number;
   amr: string[];
+  /** Where to learn whether the token was revoked (draft-ietf-oauth-status-list-21, section 6.2). */
+  status: { status_list: { idx: number; uri: string } };
+  /** With `JWT_PROFILE=rfc9068`. */
+  client_id?: string;
   id?: string;
   username?: string;
   name?: string;

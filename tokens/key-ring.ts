@@ -1,43 +1,25 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import type { JsonWebKey, KeyObject } from 'node:crypto';
+import type { KeySource } from '#verify';
+import type { Algorithm } from './algorithms.ts';
 
-/** The algorithms with a shared secret (RFC 7518, section 3.2). */
-export const HMAC_ALGORITHMS = ['HS256', 'HS384', 'HS512'] as const;
-export type HmacAlgorithm = (typeof HMAC_ALGORITHMS)[number];
-
-export interface RingKey {
+/** A key that can sign: private, or a shared secret. */
+export interface SigningKey {
   readonly kid: string;
-  readonly algorithm: HmacAlgorithm;
+  readonly algorithm: Algorithm;
   readonly key: KeyObject;
 }
 
-/** The key that signs, and all that verify, that one included. */
-export interface KeyRing {
-  readonly signing: RingKey;
-  readonly verifying: readonly RingKey[];
-}
-
-/**
- * A ring of shared secrets. The keys are made here, once: a string would be parsed as a private key at
- * every signature first, and might even turn out to be one.
- */
-export function hmacKeyRing(
-  algorithm: HmacAlgorithm,
-  secret: string,
-  previous: readonly string[] = [],
-): KeyRing {
-  const ringKey = (text: string): RingKey => ({
-    kid: hmacKid(algorithm, text),
-    algorithm,
-    key: createSecretKey(text, 'utf8'),
-  });
-  const signing = ringKey(secret);
-  return { signing, verifying: [signing, ...previous.map(ringKey)] };
-}
-
-/** Names a secret without telling anything about it: a keyed hash, where a plain one could be searched. */
-function hmacKid(algorithm: HmacAlgorithm, secret: string): string {
-  return createHmac('sha256', secret)
-    .update(`coatcheck kid ${algorithm}`)
-    .digest('base64url')
-    .slice(0, 16);
+/** The keys of this service: the one that signs, and all that verify, that one included. */
+export interface KeyRing extends KeySource {
+  /** The key that signs now. @throws {StorageError} when no key is known to be safe to sign with */
+  signing(): SigningKey;
+  /**
+   * Reads the ring anew if what is known of it is older than some seconds.
+   * @returns nothing to wait for while it is fresh; never fails: `signing` tells
+   */
+  refresh(): Promise<void> | undefined;
+  /** The public halves of all keys that are published, signing or retired (RFC 7517, section 5). */
+  publicKeys(): readonly JsonWebKey[];
+  /** The algorithms of tokens that are accepted now. */
+  algorithms(): readonly Algorithm[];
 }

@@ -1,22 +1,57 @@
 import { availableParallelism } from 'node:os';
 import { randomBytes } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
+import type { Transaction } from 'kysely';
+import { monotonic } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
+import type { Schema } from '../storage/schema.ts';
+import { readHash } from './password-hashes.ts';
 import type { User, UserStore } from './user-store.ts';
 
 /** argon2id (the package's default) as OWASP's Password Storage Cheat Sheet has it: 19 MiB, 2 passes, 1 lane. */
 const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
 
-/** Beyond this many waiting hashes a login is better told to come back than to wait. */
-const QUEUE_LIMIT = 64;
+/** How today's hashes begin. */
+const TODAYS = `$argon2id$v=19$m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCost},p=${PARAMETERS.parallelism}$`;
+
+/**
+ * How many may wait for a core, in the order in which they are served: whoever has waited once already, devices that are
+ * known, anyone. Strangers who fill their line keep nobody out who has logged in from here before.
+ */
+const LINES = { again: Infinity, known: 16, anyone: 64 } as const;
+export type Line = keyof typeof LINES;
+
+/** Whoever would wait longer than that, in milliseconds, is better told to come back. */
+const LONGEST_WAIT = 5000;
+
+/** Of the four threads of Node's pool one is left to files, names and certificates. */
+const MOST_THREADS = 3;
+
+/** All processes together leave one core to everything else, as long as each of them can hash at all. */
+export function hashesAtOnce(cores: number, processes: number): number {
+  return Math.max(1, Math.min(MOST_THREADS, Math.floor((cores - 1) / processes)));
+}
 
 /** Hashes and checks passwords, only a few at a time: each takes a core for some 20 ms and 19 MiB. */
 export class PasswordHasher {
-  readonly #slots = new Slots(Math.max(1, availableParallelism() - 1), QUEUE_LIMIT);
+  readonly #slots: Slots;
   readonly #dummy: Promise<string>;
 
-  constructor() {
+  /**
+   * @param processes how many share the cores of this machine
+   * @param longestWait for a core, in milliseconds
+   */
+  constructor(processes = 1, longestWait = LONGEST_WAIT) {
+    this.#slots = new Slots(hashesAtOnce(availableParallelism(), processes), longestWait);
     this.#dummy = this.hash(randomBytes(32).toString('hex'));
+  }
+
+  /**
+   * For whoever is about to do something on the way to a hash that then would not come.
+   * @returns `overloaded` when too many are waiting already
+   */
+  refusal(line: Line): Problem | undefined {
+    return this.#slots.isFull(line) ? overloaded() : undefined;
   }
 
   /**
@@ -24,60 +59,120 @@ export class PasswordHasher {
    * @throws {Problem} `overloaded` when too many are waiting already.
    */
   hash(password: string): Promise<string> {
-    return this.#slots.run(() => hash(password.normalize('NFC'), PARAMETERS));
+    return this.#slots.run('anyone', () => hashOf(password));
+  }
+
+  /**
+   * A hash of today's kind for a right password, if the one that it was checked against is of another kind. Whoever
+   * needs it has waited once, and goes first, also where all places to wait are taken.
+   */
+  async renewed(passwordHash: string, password: string): Promise<string | undefined> {
+    if (passwordHash.startsWith(TODAYS)) return undefined;
+    return this.#slots.run('again', () => hashOf(password));
   }
 
   /**
    * Whether the password is the one behind the hash. Without a hash it takes just as long and says no, so
-   * that the time of an answer does not tell which names exist.
+   * that the time of an answer does not tell which names exist. A hash from elsewhere takes its own time, until it
+   * is renewed: docs/importing-users.md says what that tells.
    */
-  async matches(passwordHash: string | null, password: string): Promise<boolean> {
-    const against = passwordHash ?? (await this.#dummy);
-    const same = await this.#slots.run(() => verify(against, password.normalize('NFC')));
-    return passwordHash !== null && same;
+  async matches(
+    passwordHash: string | null,
+    password: string,
+    line: Line = 'anyone',
+  ): Promise<boolean> {
+    const dummy = await this.#dummy;
+    return this.#slots.run(line, async () => {
+      try {
+        if (passwordHash !== null) return await isBehind(passwordHash, password);
+      } catch {
+        // it cannot be checked, as after a row was edited by hand: it is nobody's
+      }
+      await isBehind(dummy, password);
+      return false;
+    });
   }
+}
+
+function hashOf(password: string): Promise<string> {
+  return hash(password.normalize('NFC'), PARAMETERS);
+}
+
+async function isBehind(passwordHash: string, password: string): Promise<boolean> {
+  if (passwordHash.startsWith(TODAYS)) return verify(passwordHash, password.normalize('NFC'));
+  const check = readHash(passwordHash);
+  if (typeof check === 'string') throw new Error(check); // the import would have refused it
+  return check(password);
 }
 
 /** Somebody who knew the password a moment ago. */
 export interface Authenticated {
   readonly user: User;
-  /**
-   * Whether that password is the user's still. Asked once the session is stored: a change of the password in
-   * between has ended the sessions that it found, and would have missed this one.
-   */
-  stillHolds(): Promise<boolean>;
+  /** Whether the user may sign in and that password is theirs still; see `UserStore.holdActive`. */
+  readonly stillHolds: (db: Transaction<Schema>) => Promise<boolean>;
+}
+
+/** Somebody who may not sign in. For the log, and for whoever looks after it: the caller gets to know none of it. */
+export interface Unauthenticated {
+  readonly user: undefined;
+  /** Whose name it was, if it is somebody's. */
+  readonly userId: string | undefined;
+  readonly reason: 'unknown name' | 'wrong password' | 'disabled';
 }
 
 /**
- * The user whose login and password these are. Unknown, wrong and disabled take one way and one time.
+ * The user whose login and password these are. Unknown, wrong and disabled take one way and one time. A right password
+ * whose hash is from elsewhere gets one of today's kind.
  * @param login username or e-mail address
+ * @param line in which to wait
  */
 export async function authenticate(
   users: UserStore,
   passwords: PasswordHasher,
-  login: string,
-  password: string,
-): Promise<Authenticated | undefined> {
+  { login, password, line }: { login: string; password: string; line: Line },
+): Promise<Authenticated | Unauthenticated> {
   const found = await users.findLogin(login);
-  const matches = await passwords.matches(found?.passwordHash ?? null, password);
-  if (!matches || found === undefined || found.user.disabled) return undefined;
+  const matches = await passwords.matches(found?.passwordHash ?? null, password, line);
+  if (found === undefined) return { user: undefined, userId: undefined, reason: 'unknown name' };
   const { user, passwordHash } = found;
-  return { user, stillHolds: async () => (await users.passwordHash(user.id)) === passwordHash };
+  if (user.disabled) return { user: undefined, userId: user.id, reason: 'disabled' };
+  if (!matches || passwordHash === null) {
+    return { user: undefined, userId: user.id, reason: 'wrong password' };
+  }
+  const renewed = await passwords.renewed(passwordHash, password);
+  if (renewed !== undefined && !(await users.replacePassword(user.id, passwordHash, renewed))) {
+    // Somebody was faster: another login of theirs, or one who changed the password.
+    return authenticate(users, passwords, { login, password, line });
+  }
+  const current = renewed ?? passwordHash;
+  return { user, stillHolds: (db) => users.holdActive(user.id, db, current) };
 }
 
-/** Lets so many run at once and so many wait. */
+/** Lets so many run at once, and others wait so long. */
 class Slots {
-  readonly #waiting: (() => void)[] = [];
-  readonly #queueLimit: number;
+  readonly #waiting: Readonly<Record<Line, Waiting[]>> = { again: [], known: [], anyone: [] };
+  readonly #longestWait: number;
   #free: number;
 
-  constructor(atOnce: number, queueLimit: number) {
+  constructor(atOnce: number, longestWait: number) {
     this.#free = atOnce;
-    this.#queueLimit = queueLimit;
+    this.#longestWait = longestWait;
   }
 
-  async run<T>(task: () => Promise<T>): Promise<T> {
-    await this.#enter();
+  isFull(line: Line): boolean {
+    return this.#free === 0 && this.#waiting[line].length >= LINES[line];
+  }
+
+  async run<T>(line: Line, task: () => Promise<T>): Promise<T> {
+    if (this.isFull(line)) throw overloaded();
+    if (this.#free > 0) {
+      this.#free -= 1;
+    } else {
+      const since = monotonic();
+      await new Promise<void>((enter, refuse) => {
+        this.#waiting[line].push({ since, enter, refuse });
+      });
+    }
     try {
       return await task();
     } finally {
@@ -85,23 +180,30 @@ class Slots {
     }
   }
 
-  #enter(): Promise<void> | undefined {
-    if (this.#free > 0) {
-      this.#free -= 1;
-      return undefined;
+  /** Lets the next one in who has not waited too long. */
+  #leave(): void {
+    for (let next = this.#next(); next !== undefined; next = this.#next()) {
+      if (monotonic() - next.since <= this.#longestWait) return next.enter();
+      next.refuse(overloaded());
     }
-    if (this.#waiting.length >= this.#queueLimit) {
-      throw new Problem(
-        'overloaded',
-        'Too many people are signing in at this moment. Please try again in a few seconds.',
-      );
-    }
-    return new Promise((resolve) => this.#waiting.push(resolve));
+    this.#free += 1;
   }
 
-  #leave(): void {
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#free += 1;
-    else next();
+  #next(): Waiting | undefined {
+    const { again, known, anyone } = this.#waiting;
+    return again.shift() ?? known.shift() ?? anyone.shift();
   }
+}
+
+interface Waiting {
+  readonly since: number;
+  enter(): void;
+  refuse(problem: Problem): void;
+}
+
+function overloaded(): Problem {
+  return new Problem(
+    'overloaded',
+    'Too many people are signing in at this moment. Please try again in a few seconds.',
+  );
 }

@@ -1,16 +1,4 @@
-/**
- * What a name is looked up and kept unique by: compatibility-normalised (UAX #15, NFKC) and case-folded, so
- * that `Ada`, `ADA` and a full-width `ａｄａ` are one user. Upper case first: `ß` and `SS` then meet as well.
- * Folding can leave a text that normalises further, so it goes on until nothing changes.
- */
-export function canonical(name: string): string {
-  let current = name;
-  for (;;) {
-    const next = current.normalize('NFKC').toUpperCase().toLowerCase().normalize('NFKC');
-    if (next === current) return next;
-    current = next;
-  }
-}
+import { canonical } from '../core/text.ts';
 
 /** Letters and marks without a shape (UAX #44) are left out: two names would look the same. */
 const USERNAME = /^(?!.*\p{Default_Ignorable_Code_Point})[\p{L}\p{N}][\p{L}\p{M}\p{N}._'-]{0,63}$/u;

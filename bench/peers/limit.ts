@@ -3,7 +3,7 @@
  * session behind the cookie, no routing, no error handling, so no real service can be as cheap;
  * every other figure is a multiple of this one.
  */
-import { createSecretKey, randomBytes } from 'node:crypto';
+import { createSecretKey, randomBytes, randomInt } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import jsonwebtoken from 'jsonwebtoken';
 import { fromBenchmark, peerUser } from './users.ts';
@@ -14,6 +14,7 @@ const sessionLifetime = 7 * 24 * 60 * 60;
 const issuer = `http://localhost:${port}`;
 const key = createSecretKey(Buffer.from(fromBenchmark('JWT_SECRET_KEY')));
 const user = peerUser('limit');
+const statusList = `${issuer}/status-lists/${randomBytes(16).toString('base64url')}`;
 const sessionId = crypto.randomUUID();
 const signedInAt = Math.floor(Date.now() / 1000);
 
@@ -27,6 +28,7 @@ function ticket(now: number): string {
     sid: sessionId,
     auth_time: signedInAt,
     amr: ['bypass'],
+    status: { status_list: { idx: randomInt(2 ** 17), uri: statusList } },
     ...user,
   };
   return jsonwebtoken.sign(claims, key, { algorithm: 'HS256', keyid: 'limit' });

@@ -1,7 +1,8 @@
 import type { RequestHandler, Request } from 'express';
 import { Strategy } from 'passport';
 import type { Logger } from 'pino';
-import { hostName, isLocalhostName, isLoopbackAddress } from '../../core/http.ts';
+import type { Audit } from '../../audit/audit.ts';
+import { callerOf, hostName, isLocalhostName, isLoopbackAddress } from '../../core/http.ts';
 import type { User, UserStore } from '../../users/user-store.ts';
 import type { Passport } from '../passport.ts';
 
@@ -19,21 +20,23 @@ export interface Bypass {
   allows(req: Request): boolean;
 }
 
+interface Parts {
+  readonly users: UserStore;
+  readonly audit: Audit;
+  readonly log: Logger;
+  /** The only other sites that may send a browser here. */
+  readonly corsOrigins: readonly string[];
+}
+
 /**
  * Adds the strategy `bypass` to a Passport. This file is loaded only in development and test with
  * `BYPASS_AUTH=true`, and is left out of what is published; the settings have then been checked already.
- *
- * @param corsOrigins the only other sites that may send a browser here
  */
-export function installBypass(
-  passport: Passport,
-  users: UserStore,
-  log: Logger,
-  corsOrigins: readonly string[],
-): Bypass {
+export function installBypass(passport: Passport, parts: Parts): Bypass {
+  const { log, corsOrigins } = parts;
   const trusted = new Set(corsOrigins);
   let proxySeen = false;
-  passport.use(new BypassStrategy(users, log));
+  passport.use(new BypassStrategy(parts));
   log.warn(
     'BYPASS_AUTH is on: anyone on this machine can sign in as anyone through /auth/bypass. Never use this data or these secrets elsewhere.',
   );
@@ -81,28 +84,28 @@ function isCrossSite(req: Request, trusted: ReadonlySet<string>): boolean {
   if (origin !== undefined && trusted.has(origin)) return false;
   const site = req.headers['sec-fetch-site'];
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
-  return origin !== undefined && URL.parse(origin)?.host !== host;
+  // browsers say nothing of the site over http that is not of this machine: to a proxy in front, in a network of several
+  const { referer } = req.headers;
+  return [origin, referer].some((url) => url !== undefined && URL.parse(url)?.host !== host);
 }
 
 /** No private fields: Passport works with an object made from the strategy, which would not have them. */
 class BypassStrategy extends Strategy {
   override readonly name = 'bypass';
-  readonly users: UserStore;
-  readonly log: Logger;
+  readonly parts: Parts;
 
-  constructor(users: UserStore, log: Logger) {
+  constructor(parts: Parts) {
     super();
-    this.users = users;
-    this.log = log;
+    this.parts = parts;
   }
 
   /** The query parameter is called `token`, but holds a username. The step in front has checked that it is one. */
   override authenticate(req: Request): void {
     const { token } = req.query;
-    findOrCreate(this.users, typeof token === 'string' ? token : '').then(
+    findOrCreate(this.parts, req, typeof token === 'string' ? token : '').then(
       (user) => {
-        if (user.disabled) return this.fail(401);
-        this.log.warn({ request: req.id, user: user.id }, 'bypass used');
+        if (user.disabled) return this.fail({ message: 'disabled', userId: user.id }, 401);
+        this.parts.log.warn({ request: req.id, user: user.id }, 'bypass used');
         return this.success({ user, amr: 'bypass' });
       },
       (error: unknown) => this.error(error),
@@ -111,11 +114,17 @@ class BypassStrategy extends Strategy {
 }
 
 /** A username not known yet becomes a user without roles. Two clicks at once make one: the second finds the first's. */
-async function findOrCreate(users: UserStore, name: string): Promise<User> {
+async function findOrCreate({ users, audit }: Parts, req: Request, name: string): Promise<User> {
   const found = await users.findLogin(name);
   if (found !== undefined) return found.user;
   try {
-    return await users.add({ username: name });
+    return await audit.recordWith(
+      { ...callerOf(req), actor: { kind: 'nobody' }, event: 'user.added' },
+      (write) =>
+        users.add({ username: name }, (db, { id, username }) =>
+          write(db, { subject: { kind: 'user', id, name: username } }),
+        ),
+    );
   } catch (error) {
     const winner = await users.findByUsername(name);
     if (winner === undefined) throw error;

@@ -1,8 +1,15 @@
-export {
-  createVerifier,
-  type TrustedKey,
-  type Verifier,
-  type VerifierOptions,
-} from './verifier.ts';
+export { bearerToken, type BearerResult } from './bearer.ts';
+export type { GateOptions, RequireTokenOptions } from './gate-options.ts';
+export type { HttpForm } from './http-form.ts';
+export type { KeyOptions } from './key-options.ts';
+export { fixedKeys, type KeySource, secretKey, type TrustedKey } from './keys.ts';
+export type { VerifierOptions } from './options.ts';
+export { presentedToken, type TokenRequest } from './presented-token.ts';
+export type { Refusal } from './problem.ts';
+export { RequestError, type RequestErrorCode } from './request-error.ts';
+export { type Middleware, requireRoles, requireToken } from './require-token.ts';
+export type { RevocationCheck, StatusReference } from './revocation.ts';
 export { type Token, TokenError, type TokenErrorReason } from './token.ts';
-export { bearerToken } from './bearer.ts';
+export { UnavailableError } from './unavailable.ts';
+export { createVerifier, type Verifier } from './verifier.ts';
+export { looksLikeAKey } from './key-shape.ts';

@@ -8,7 +8,7 @@ const NEW_PASSWORD = 'a heron brought it back';
 
 for (const javaScriptEnabled of [false, true]) {
   describe(`In a browser with JavaScript ${javaScriptEnabled ? 'on' : 'off'}`, function () {
-    this.timeout(30_000);
+    this.timeout(120_000);
     let browser: Browser | undefined;
     let app: TestApp | undefined;
     let url = '';
@@ -127,6 +127,38 @@ for (const javaScriptEnabled of [false, true]) {
         await page.getByRole('link', { name: 'Away' }).click();
         await page.waitForURL(`${url}/register`);
         expect((await page.goto(`${url}/auth/token`))?.status()).to.equal(401);
+      }));
+
+    it('whoever signed in twice ends the other session from the account page, then all others', () =>
+      journey(async (page) => {
+        if (browser === undefined) throw new Error('there is no browser');
+        const iPhone =
+          'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1';
+        const phone = await openPage(browser, { javaScriptEnabled, userAgent: iPhone });
+        const laptop = await openPage(browser, { javaScriptEnabled });
+        for (const other of [phone, laptop]) await other.page.goto(`${url}/auth/bypass?token=noor`);
+        await page.goto(`${url}/auth/bypass?token=noor`);
+        await page.getByRole('link', { name: 'Account' }).click();
+        const rows = page.getByRole('table').getByRole('row');
+        expect(await rows.count()).to.equal(1 + 3);
+        expect(await rows.filter({ hasText: 'this session' }).count()).to.equal(1);
+
+        const button = page.getByRole('button', { name: /^Sign out Safari on iPhone, signed in/ });
+        await button.focus();
+        await page.keyboard.press('Enter');
+        await page.getByRole('status').filter({ hasText: 'That session has ended' }).waitFor();
+        expect(await rows.count()).to.equal(1 + 2);
+        expect((await phone.page.goto(`${url}/auth/token`))?.status()).to.equal(401);
+        expect((await laptop.page.goto(`${url}/auth/token`))?.status()).to.equal(200);
+
+        await page.getByRole('button', { name: 'Sign out everywhere else' }).click();
+        await page.getByRole('status').filter({ hasText: 'everywhere else' }).waitFor();
+        expect((await laptop.page.goto(`${url}/auth/token`))?.status()).to.equal(401);
+
+        await page.getByRole('button', { name: /^Sign out Chrome on .*, this session$/ }).click();
+        await page.waitForURL(`${url}/login`);
+        expect((await page.goto(`${url}/auth/token`))?.status()).to.equal(401);
+        for (const { context } of [phone, laptop]) await context.close();
       }));
 
     it('the address bar gets a token, and whoever asks there to sign out is signed out', () =>

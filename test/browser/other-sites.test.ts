@@ -7,7 +7,7 @@ import { freePort } from '../support/free-port.ts';
 type OtherSite = Awaited<ReturnType<typeof startOtherSite>>;
 
 describe('A page of another site', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   let browser: Browser | undefined;
   let app: TestApp | undefined;
   let sites: OtherSite[] = [];

@@ -5,6 +5,8 @@ import { openPage, startBrowser } from '../support/browser.ts';
 import { freePort } from '../support/free-port.ts';
 
 const LONG = 'x'.repeat(60);
+const IPHONE =
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1';
 
 /** Every page, with what brings it into the state to look at. */
 const PAGES: readonly {
@@ -26,6 +28,7 @@ const PAGES: readonly {
   },
   { name: 'account', path: '/account', as: 'ada' },
   { name: 'account, with a long name', path: '/account', as: LONG },
+  { name: 'account, with sessions elsewhere', path: '/account?changed=session', as: 'traveller' },
   { name: 'bypass', path: '/auth/bypass' },
   { name: 'bypass, refused', path: '/auth/bypass?token=%00' },
   { name: 'nothing here', path: `/nothing/${LONG}` },
@@ -44,7 +47,7 @@ function submit(fields: Record<string, string>) {
 }
 
 describe('Every page', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
   let browser: Browser | undefined;
   let app: TestApp | undefined;
   let url = '';
@@ -58,6 +61,15 @@ describe('Every page', function () {
     await addUser(app, LONG, { name: 'X'.repeat(120), email: `${'y'.repeat(60)}@${LONG}.example` });
     const off = await addUser(app, 'disabled', { name: 'Gone' });
     await app.services.users.setDisabled(off.id, true);
+    for (const userAgent of [LONG, IPHONE, '<b>/1 x'.padEnd(512, 'W')]) {
+      await app.client().get('/auth/bypass?token=traveller', { 'User-Agent': userAgent });
+    }
+    const { kysely } = app.services.database;
+    await kysely
+      .updateTable('sessions')
+      .set({ address: '2001:db8:85a3:1234:5678:8a2e:370:7334' })
+      .where('user_agent', '=', IPHONE)
+      .execute();
   });
   after(async () => {
     await browser?.close();
@@ -78,7 +90,7 @@ describe('Every page', function () {
       expect(await unlabelled(page)).to.deep.equal([]);
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme });
-        for (const width of [320, 360, 1280]) {
+        for (const width of [320, 360, 840, 1280]) {
           await page.setViewportSize({ width, height: 740 });
           expect(await overflow(page), `${colorScheme}, ${width} px`).to.equal(0);
         }

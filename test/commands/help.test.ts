@@ -9,6 +9,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
   '': 'Exit codes',
   serve: 'SIGTERM',
   init: '.env.example',
+  migrate: '--json',
   user: 'roles',
   'user add': '--email <address>',
   'user list': '--json',
@@ -18,18 +19,23 @@ const COMMANDS: Readonly<Record<string, string>> = {
   'user delete': 'for good',
   'user password': 'prompt',
   'user roles': '--set <roles>',
+  'user import': '--dry-run',
   session: 'revoke',
   'session list': '--user <username>',
-  'session revoke': '--user <username>',
+  'session revoke': '--all',
+  audit: 'client.refused',
+  backup: 'must not exist yet',
   token: 'inspect',
   'token inspect': 'Example',
   'token verify': 'exit code 1',
+  probe: 'Only probe what is yours',
+  doctor: 'Changes nothing',
 };
 
 const words = (command: string) => command.split(' ').filter((word) => word !== '');
 
 describe('coatcheck', function () {
-  this.timeout(30_000);
+  this.timeout(120_000); // one process for each command
   const directory = temporaryDirectory();
   const cwd = directory.path;
   after(() => directory[Symbol.dispose]());

@@ -5,7 +5,7 @@ import { run } from '../support/command.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 
 describe('coatcheck init', function () {
-  this.timeout(20_000);
+  this.timeout(120_000);
 
   it('writes .env for its owner alone, says where, and prints no secret', async () => {
     using directory = temporaryDirectory();

@@ -10,7 +10,7 @@ const CTRL_C = '\u0003';
 const CTRL_D = '\u0004';
 
 describe('a password asked for on a terminal', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const directory = temporaryDirectory();
   const cwd = directory.path;
   let service: Served | undefined;

@@ -1,11 +1,12 @@
 import { expect } from 'chai';
+import { doneByCommand } from '../support/audit.ts';
 import { Client } from '../support/client.ts';
 import { run, serve, type Served } from '../support/command.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { sendBytes } from '../support/wire.ts';
 
 describe('coatcheck session', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const directory = temporaryDirectory();
   const cwd = directory.path;
   const session = (...args: string[]) => run(['session', ...args], { cwd });
@@ -62,6 +63,10 @@ describe('coatcheck session', function () {
     expect([second.code, second.stderr]).to.deep.equal([1, 'There is no session of that id.\n']);
     expect((await gone.get('/auth/token')).status).to.equal(401);
     expect((await kept.get('/auth/token')).status).to.equal(200);
+    const done = (await doneByCommand(cwd)).filter(({ session: ended }) => ended === id);
+    expect(done.map(({ event, subject }) => [event, subject?.name])).to.deep.equal([
+      ['session.revoked', 'rita'],
+    ]);
   });
 
   it('revoke --user ends all of one user and nobody else’s', async () => {
@@ -78,8 +83,35 @@ describe('coatcheck session', function () {
     expect(empty.stdout).to.equal('[]\n');
   });
 
-  it('refuses both an id and a user, and neither of them', async () => {
-    for (const args of [[], ['some-id', '--user', 'ada']]) {
+  it('revoke --all ends everybody’s, and revokes their tokens', async () => {
+    const clients = [await signedIn('alma'), await signedIn('alma'), await signedIn('zoe')];
+    const tokens = await Promise.all(clients.map((client) => client.token()));
+    const { code, stderr } = await session('revoke', '--all');
+    expect(code).to.equal(0);
+    expect(Number(/tokens of (\d+) sessions are revoked\.\n$/.exec(stderr)?.[1])).to.be.at.least(3);
+    for (const client of clients) expect((await client.get('/auth/token')).status).to.equal(401);
+    for (const token of tokens) {
+      const Authorization = `Bearer ${token}`;
+      const me = await new Client(service.url).get('/auth/me', { Authorization });
+      expect(me.status).to.equal(401);
+    }
+    expect((await session('list', '--json')).stdout).to.equal('[]\n');
+    const ended = (await doneByCommand(cwd)).map(({ event, subject, details }) => [
+      event,
+      subject?.name,
+      details['scope'],
+    ]);
+    expect(ended).to.deep.include(['session.revoked', 'uma', 'all']);
+    expect(ended.at(-1)).to.deep.equal(['session.revoked', undefined, 'everybody']);
+  });
+
+  it('refuses to be told two of an id, a user and all, and none of them', async () => {
+    for (const args of [
+      [],
+      ['some-id', '--user', 'ada'],
+      ['some-id', '--all'],
+      ['--user', 'ada', '--all'],
+    ]) {
       const { code, stdout, stderr } = await session('revoke', ...args);
       expect([code, stdout]).to.deep.equal([2, '']);
       expect(stderr).to.include('name either the id of a session');

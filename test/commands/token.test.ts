@@ -8,7 +8,7 @@ import { inTurns, run, serve } from '../support/command.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 
 describe('coatcheck token', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const directory = temporaryDirectory();
   const cwd = directory.path;
   const env = { PUBLIC_URL: 'http://localhost:3999' };

@@ -1,11 +1,14 @@
 import { expect } from 'chai';
+import { sql } from 'kysely';
+import { openDatabase } from '../../storage/database.ts';
 import { PASSWORD } from '../support/app.ts';
+import { onRecord } from '../support/audit.ts';
 import { Client } from '../support/client.ts';
 import { inTurns, run, serve, type Served } from '../support/command.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 
 describe('coatcheck user', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const directory = temporaryDirectory();
   const cwd = directory.path;
   const coatcheck = (args: string[], stdin = `${PASSWORD}\n`) => run(args, { cwd, stdin });
@@ -16,7 +19,7 @@ describe('coatcheck user', function () {
 
   before(async () => {
     await coatcheck(['init']);
-    service = await serve({ cwd });
+    service = await serve({ cwd, longest: 600_000 });
   });
   after(async () => {
     await service[Symbol.asyncDispose]();
@@ -83,6 +86,7 @@ describe('coatcheck user', function () {
         '\n': 'at least 8',
         'password1\n': 'attackers try first',
         'weakling\n': 'your own',
+        'coatcheck2026\n': 'a name of this service',
         'seven wet umb\0rellas\n': 'is text',
       };
       await inTurns(Object.entries(weak), async ([stdin, reason]) => {
@@ -163,6 +167,18 @@ describe('coatcheck user', function () {
       return client;
     }
 
+    it('unlock lets somebody try again, by name and by e-mail address, at once', async () => {
+      await user('add', 'locked', '--email', 'locked@example.org');
+      for (const name of ['locked', 'locked@example.org']) {
+        for (let left = 10; left > 0; left -= 1) await login(name, 'a wren stole my umbrella');
+        expect((await login(name)).status).to.equal(429);
+      }
+      const { code, stderr } = await user('unlock', 'locked');
+      expect([code, stderr]).to.deep.equal([0, 'Unlocked locked.\n']);
+      for (const name of ['locked', 'LOCKED@example.org'])
+        expect((await login(name)).status).to.equal(200);
+    });
+
     it('disable ends the sessions and lets nobody in, until enable', async () => {
       const client = await signedIn('dis');
       const disabled = await user('disable', 'dis@example.org');
@@ -236,6 +252,12 @@ describe('coatcheck user', function () {
       expect(JSON.parse(await rolesOf('rolf', '--json'))).to.deep.equal([]);
     });
 
+    it('are all kept of two changes at once: what one removes, the other does not bring back', async () => {
+      await user('add', 'twice', '--roles', 'admin');
+      await Promise.all([rolesOf('twice', '--remove', 'admin'), rolesOf('twice', '--add', 'x')]);
+      expect(await rolesOf('twice')).to.equal('x\n');
+    });
+
     it('are in the next token of a session that exists', async () => {
       await user('add', 'next');
       const client = new Client(service.url);
@@ -264,11 +286,39 @@ describe('coatcheck user', function () {
   });
 
   it('says that there is no such user, and does not show the name raw', async () => {
-    await inTurns(['show', 'disable', 'enable', 'delete', 'password', 'roles'], async (command) => {
-      const { code, stdout, stderr } = await user(command, 'nobody\u001b[2J\u009b');
-      expect([code, stdout], command).to.deep.equal([1, '']);
-      expect(stderr).to.equal('There is no user "nobody\uFFFD[2J\uFFFD".\n');
+    await inTurns(
+      ['show', 'disable', 'enable', 'delete', 'password', 'roles', 'unlock'],
+      async (command) => {
+        const { code, stdout, stderr } = await user(command, 'nobody\u001b[2J\u009b');
+        expect([code, stdout], command).to.deep.equal([1, '']);
+        expect(stderr).to.equal('There is no user "nobody\uFFFD[2J\uFFFD".\n');
+      },
+    );
+  });
+
+  it('says so too of one who is removed meanwhile, and records nothing', async () => {
+    await user('add', 'late');
+    const database = await openDatabase(`sqlite:${cwd}/data/coatcheck.db`);
+    try {
+      for (const change of ['update', 'delete']) {
+        await sql
+          .raw(
+            `create trigger late_${change} before ${change} on users
+              when old.username = 'late' begin select raise(ignore); end`, // as if the row were gone
+          )
+          .execute(database.kysely);
+      }
+    } finally {
+      await database.close();
+    }
+    const changes = ['enable', 'disable', 'password', 'delete', 'roles --add x'];
+    await inTurns(changes, async (change) => {
+      const [command = '', ...options] = change.split(' ');
+      const { code, stdout, stderr } = await user(command, 'late', ...options);
+      expect([code, stdout, stderr], change).to.deep.equal([1, '', 'There is no user "late".\n']);
     });
+    const events = (await onRecord(cwd, '--user', 'late')).map(({ event }) => event);
+    expect(events).to.deep.equal(['user.added']);
   });
 
   it('names what is wrong with the settings, exit code 78', async () => {

@@ -1,10 +1,12 @@
-import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'dotenv';
 import * as fc from 'fast-check';
 import { loadSettings, type Settings } from '../../config/settings.ts';
+import { secretProblem } from '../../config/secrets.ts';
 import { schema } from '../../config/settings-schema.ts';
 import { SettingsError } from '../../core/errors.ts';
 import { temporaryDirectory } from '../support/directory.ts';
@@ -66,15 +68,20 @@ describe('the settings', () => {
           issuer: 'http://localhost:3000',
           audiences: [],
           claims: ['id', 'username', 'name', 'email', 'roles'],
+          profile: 'jwt',
         },
-        session: { idleTimeout: 24 * 3600, lifetime: 7 * 24 * 3600 },
+        keys: { encryptionSecrets: [], rotationInterval: 90 * 24 * 3600, publicationPeriod: 1260 },
+        session: { idleTimeout: 24 * 3600, lifetime: 7 * 24 * 3600, sameSite: 'lax' },
         tokenCookie: undefined,
         bypass: false,
         registration: 'closed',
         databaseUrl: 'sqlite:data/coatcheck.db',
+        sessionStore: undefined,
         corsOrigins: [],
         trustProxy: [],
+        auditRetention: 400 * 86_400,
         tls: undefined,
+        workers: 1,
         logLevel: 'info',
       });
     });
@@ -125,6 +132,7 @@ describe('the settings', () => {
         JWT_CLAIMS: 'id,roles',
         SESSION_IDLE_TIMEOUT: '90m',
         SESSION_LIFETIME: '30d',
+        SESSION_COOKIE_SAMESITE: 'none',
         TOKEN_COOKIE: '__Host-token',
         REGISTRATION: 'open',
         DATABASE_URL: 'sqlite:/var/lib/coatcheck/users.db',
@@ -132,18 +140,22 @@ describe('the settings', () => {
         TRUST_PROXY: '10.0.0.0/8, ::1, fd00::/8',
         TLS_CERT_FILE: 'cert.pem',
         TLS_KEY_FILE: 'key.pem',
+        AUDIT_RETENTION: '30d',
+        WORKERS: '64',
         LOG_LEVEL: 'silent',
       });
       expect(settings).to.deep.include({
         port: 0,
         publicUrl: 'https://login.example.org',
-        session: { idleTimeout: 5400, lifetime: 30 * 86_400 },
+        session: { idleTimeout: 5400, lifetime: 30 * 86_400, sameSite: 'none' },
         tokenCookie: '__Host-token',
         registration: 'open',
         databaseUrl: 'sqlite:/var/lib/coatcheck/users.db',
         corsOrigins: ['https://app.example.org', 'http://localhost:5173'],
         trustProxy: ['10.0.0.0/8', '::1', 'fd00::/8'],
         tls: { certFile: 'cert.pem', keyFile: 'key.pem' },
+        auditRetention: 30 * 86_400,
+        workers: 64,
         logLevel: 'silent',
       });
       expect(settings.jwt).to.deep.include({
@@ -153,6 +165,11 @@ describe('the settings', () => {
         audiences: ['orders', 'billing'],
         claims: ['id', 'roles'],
       });
+    });
+
+    it('take one worker a core for auto', () => {
+      const { workers } = load({ ...development, WORKERS: 'auto' });
+      expect(workers).to.equal(Math.min(availableParallelism(), 64));
     });
 
     it('keep the order of secrets: the first one signs', () => {
@@ -191,6 +208,10 @@ describe('the settings', () => {
       JWT_SECRET_KEY: ['short', 'ab'.repeat(32)],
       JWT_SECRET_KEY_PREVIOUS: ['short', `${freshSecret()},,${freshSecret()}`],
       JWT_ALGORITHM: ['none', 'hs256', 'HS1', 'HS256,HS512'],
+      JWT_PROFILE: ['JWT', 'at+jwt', 'RFC9068'],
+      KEY_ENCRYPTION_SECRET: ['short', `${freshSecret()},`, 'ab'.repeat(32)],
+      KEY_ROTATION_INTERVAL: ['90', '23h', 'never', '0d'],
+      KEY_PUBLICATION_PERIOD: ['21', '10m', '659s', '25h', '0s'],
       JWT_EXPIRES_IN: [
         '21600',
         '6',
@@ -208,10 +229,35 @@ describe('the settings', () => {
       JWT_CLAIMS: ['id,password_hash', 'everything', 'ID', 'id,'],
       SESSION_IDLE_TIMEOUT: ['86400', '6h', '1m', 'never'],
       SESSION_LIFETIME: ['604800', '366d', '23h', 'for ever'],
+      SESSION_COOKIE_SAMESITE: ['None', 'strict', 'off', 'true'],
       TOKEN_COOKIE: ['a b', 'a;b', 'a=b', 'é', 'x'.repeat(65), 'session', '__Host-session'],
       BYPASS_AUTH: ['yes', '1', 'TRUE', 'on'],
       REGISTRATION: ['yes', 'Open', 'true'],
       DATABASE_URL: ['data/coatcheck.db', 'sqlite:', 'sqlite::memory:', 'mysql://localhost/users'],
+      SESSION_STORE_URL: [
+        'localhost:6379',
+        'http://localhost',
+        'redis:localhost',
+        'redis://',
+        'redis://:6379',
+        'redis://host:0',
+        'redis://host:65536',
+        'redis://host:port',
+        'redis://host/one',
+        'redis://host/-1',
+        'redis://host/0/1',
+        'redis://user@host',
+        'redis://:a/b@host',
+        'redis://:a#b@host',
+        'redis://:a?b@host',
+        'redis://:%@host',
+        'redis://a b',
+        'redis://host?db=1',
+        'redis://host?prefix=',
+        'redis://host?prefix=a*',
+        'redis://host?prefix=a&prefix=b',
+        'redis://host#x',
+      ],
       CORS_ORIGINS: [
         '*',
         'null',
@@ -231,6 +277,8 @@ describe('the settings', () => {
       ],
       TLS_CERT_FILE: ['cert.pem'],
       TLS_KEY_FILE: ['key.pem'],
+      AUDIT_RETENTION: ['400', '29d', '3651d', 'for ever'],
+      WORKERS: ['0', '-1', '65', '1.5', '02', '1e1', '0x4', 'two', 'AUTO'],
       LOG_LEVEL: ['verbose', 'INFO'],
     };
     /** Where any text is right: names of hosts and of issuers. */
@@ -345,8 +393,58 @@ describe('the settings', () => {
     );
   });
 
-  describe('for secrets', () => {
-    const names = ['SESSION_SECRET', 'JWT_SECRET_KEY', 'JWT_SECRET_KEY_PREVIOUS'] as const;
+  it('want https and the apps it is for, before the session cookie goes along from other sites', () => {
+    const none = { SESSION_COOKIE_SAMESITE: 'none' };
+    const apps = { CORS_ORIGINS: 'https://app.example.net' };
+    expect(problems({ ...production, ...none, ...apps })).to.deep.equal([]);
+    expect(problems({ ...production, ...none }).join()).to.match(
+      /^SESSION_COOKIE_SAMESITE must not be none without CORS_ORIGINS/,
+    );
+    expect(problem({ ...none, ...apps })).to.match(
+      /^SESSION_COOKIE_SAMESITE must not be none without https/,
+    );
+    const tls = { TLS_CERT_FILE: 'cert.pem', TLS_KEY_FILE: 'key.pem' };
+    expect(problems({ ...development, ...none, ...apps, ...tls })).to.deep.equal([]);
+  });
+
+  describe('for key pairs', () => {
+    const ES256 = { ...development, JWT_ALGORITHM: 'ES256', JWT_SECRET_KEY: undefined };
+
+    it('want a secret that encrypts them, and no shared one', () => {
+      expect(problems(ES256).join()).to.match(/^KEY_ENCRYPTION_SECRET is required with ES256/);
+      for (const JWT_ALGORITHM of ['ES256', 'ES384', 'RS256', 'PS256']) {
+        const secret = { KEY_ENCRYPTION_SECRET: freshSecret() };
+        expect(problems({ ...ES256, ...secret, JWT_ALGORITHM }), JWT_ALGORITHM).to.deep.equal([]);
+      }
+    });
+
+    it('refuse a secret that has another purpose as well', () => {
+      const shared = freshSecret();
+      const lines = problems({ ...ES256, SESSION_SECRET: shared, KEY_ENCRYPTION_SECRET: shared });
+      expect(lines.join()).to.match(/^KEY_ENCRYPTION_SECRET has the same secret as SESSION_SECRET/);
+    });
+
+    it('are no reason to go without the shared secret where the algorithm is of that kind', () => {
+      for (const JWT_ALGORITHM of ['HS256', 'HS384', 'HS512']) {
+        const settings = { ...development, JWT_SECRET_KEY: undefined, JWT_ALGORITHM };
+        expect(problems(settings).join()).to.match(/^JWT_SECRET_KEY is required/);
+      }
+    });
+  });
+
+  it('want an audience for access tokens of RFC 9068', () => {
+    const rfc9068 = { ...development, JWT_PROFILE: 'rfc9068' };
+    expect(problems(rfc9068).join()).to.match(/^JWT_AUDIENCE is required with JWT_PROFILE=rfc9068/);
+    expect(problems({ ...rfc9068, JWT_AUDIENCE: 'orders' })).to.deep.equal([]);
+  });
+
+  describe('security 8: for secrets', () => {
+    const names = [
+      'SESSION_SECRET',
+      'JWT_SECRET_KEY',
+      'JWT_SECRET_KEY_PREVIOUS',
+      'KEY_ENCRYPTION_SECRET',
+    ] as const;
 
     function refused(secret: string, reason: RegExp): void {
       for (const name of names) {
@@ -394,6 +492,51 @@ describe('the settings', () => {
       refused('aabbccddeeffaabbddccffeeabcdefabcdeffedcba', /repeats itself/);
     });
 
+    it('security 8: refuse a key, also a damaged one: whoever knows its public half could sign', () => {
+      for (const { publicKey } of [
+        generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+        generateKeyPairSync('rsa', { modulusLength: 2048 }),
+      ]) {
+        const pem = publicKey.export({ format: 'pem', type: 'spki' }).toString().trim();
+        const jwk = JSON.stringify(publicKey.export({ format: 'jwk' }));
+        const body = pem.replaceAll(/-----.*?-----|\n/g, '');
+        for (const text of [
+          pem,
+          ` ${pem}`,
+          `"${pem}"`,
+          pem.replaceAll('\n', String.raw`\n`),
+          pem.slice(0, 90),
+          pem.slice(20),
+          body,
+          jwk,
+          jwk.replaceAll('"', "'"),
+          jwk.replaceAll('"', String.raw`\"`),
+          Buffer.from(jwk).toString('base64'),
+        ]) {
+          for (const name of ['JWT_SECRET_KEY', 'SESSION_SECRET', 'KEY_ENCRYPTION_SECRET']) {
+            const lines = problems({ ...development, [name]: text }).join();
+            if (!text.includes(',') || name === 'JWT_SECRET_KEY') {
+              expect(lines, text).to.match(new RegExp(`${name} is a key`));
+            } else expect(lines, text).to.match(new RegExp(`^${name} `));
+          }
+        }
+      }
+      const { publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+      const pkcs1 = publicKey.export({ format: 'der', type: 'pkcs1' }).toString('base64');
+      expect(problem({ JWT_SECRET_KEY: pkcs1 })).to.match(/^JWT_SECRET_KEY is a key/);
+    });
+
+    it('take every random secret, in hex or in base64', () => {
+      fc.assert(
+        fc.property(fc.uint8Array({ minLength: 48, maxLength: 64 }), (bytes) => {
+          const random = Buffer.concat([randomBytes(32), bytes]);
+          for (const encoding of ['hex', 'base64', 'base64url'] as const) {
+            expect(secretProblem(random.toString(encoding), false)).to.equal(undefined);
+          }
+        }),
+      );
+    });
+
     it('refuse those of the tutorials, padded or not', () => {
       const known = '46a5fdfe16fa710867102d1f0dbd2329f2eae69be3ed56ca084d9e0ad';
       refused(known, /everybody knows/);
@@ -407,14 +550,14 @@ describe('the settings', () => {
 
     it('refuse those of .env.example', () => {
       const example = parse(readFileSync('.env.example'));
-      for (const name of ['SESSION_SECRET', 'JWT_SECRET_KEY']) {
+      for (const name of ['SESSION_SECRET', 'JWT_SECRET_KEY', 'KEY_ENCRYPTION_SECRET']) {
         refused(example[name] ?? '', /everybody knows/);
       }
     });
 
     it('refuse those of .env.test outside tests, and take them in tests', () => {
       const settings = loadSettings({ NODE_ENV: 'test' });
-      refused(settings.jwt.secret, /\.env\.test/);
+      refused(settings.jwt.secret ?? '', /\.env\.test/);
       for (const secret of settings.sessionSecrets) refused(secret, /\.env\.test/);
     });
 
@@ -496,7 +639,7 @@ describe('the settings', () => {
       }
     });
 
-    it('need something that serves https: a proxy or certificate and key', () => {
+    it('security 17: need something that serves https: a proxy or certificate and key', () => {
       const tls = { TLS_CERT_FILE: 'cert.pem', TLS_KEY_FILE: 'key.pem' };
       expect(problems(production)).to.deep.equal([]);
       expect(problems({ ...production, TRUST_PROXY: undefined, ...tls })).to.deep.equal([]);
@@ -505,7 +648,7 @@ describe('the settings', () => {
       );
     });
 
-    it('refuse the bypass, naming both settings', () => {
+    it('security 2: refuse the bypass, naming both settings', () => {
       const lines = problems({ ...production, BYPASS_AUTH: 'true' });
       expect(lines.join('\n')).to.match(/^BYPASS_AUTH must not be true with NODE_ENV=production/);
     });
@@ -535,6 +678,7 @@ describe('the settings', () => {
         'http://localhost.example.org',
       ],
       TRUST_PROXY: [undefined, '127.0.0.1', '10.0.0.0/8'],
+      WORKERS: [undefined, '2'],
     };
     const loopback = [undefined, '127.0.0.1', '127.8.9.10', '::1', 'localhost'];
     const local = [undefined, 'http://localhost:3000', 'http://[::1]:3000', 'https://localhost'];
@@ -549,8 +693,8 @@ describe('the settings', () => {
       return all;
     }
 
-    it('hold every condition of the guard in every combination', function () {
-      this.timeout(60_000);
+    it('security 2: hold every condition of the guard in every combination', function () {
+      this.timeout(120_000);
       let on = 0;
       for (const environment of combinations()) {
         const { NODE_ENV: mode, HOST: host, PUBLIC_URL: url, TRUST_PROXY: proxy } = environment;
@@ -559,7 +703,8 @@ describe('the settings', () => {
           (mode === 'development' || mode === 'test') &&
           loopback.includes(host) &&
           local.includes(url) &&
-          proxy === undefined;
+          proxy === undefined &&
+          environment['WORKERS'] === undefined;
         const text = JSON.stringify(environment);
         const lines = problems({
           SESSION_SECRET: development['SESSION_SECRET'],

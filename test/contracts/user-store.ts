@@ -1,7 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
+import type { Transaction } from 'kysely';
 import { Problem } from '../../core/errors.ts';
+import type { Database } from '../../storage/database.ts';
+import type { Schema } from '../../storage/schema.ts';
 import type { NewUser, UserStore } from '../../users/user-store.ts';
 import type { TestClock } from '../support/clock.ts';
 import { failureOf } from '../support/failure.ts';
@@ -12,6 +15,8 @@ export interface UserEngine extends AsyncDisposable {
   /** A second store on the same users, as another process has it. */
   readonly otherProcess: UserStore;
   readonly clock: TestClock;
+  /** Where they are, for what is done with them in one transaction. */
+  readonly database: Database;
 }
 
 /** What every user store promises, whatever its engine. */
@@ -484,6 +489,63 @@ export function userStoreContract(name: string, open: () => Promise<UserEngine>)
         const { id } = await users.add({ username: 'ada' });
         expect(await users.replacePassword(id, '', '$new')).to.be.false;
         expect(await users.replacePassword(id, 'null', '$new')).to.be.false;
+      });
+    });
+
+    describe('that a transaction holds', () => {
+      const hold = (id: string, hash?: string) =>
+        engine.database.transaction((db) => users.holdActive(id, db, hash));
+      /** Time enough for somebody else, were they not kept waiting. */
+      async function linger(db: Transaction<Schema>): Promise<void> {
+        for (let look = 0; look < 20; look += 1)
+          await db.selectFrom('users').select('id').execute();
+      }
+
+      it('are there, not disabled, and have the password hash that is asked for', async () => {
+        const { id } = await users.add({ username: 'ada', passwordHash: '$old' });
+        expect([await hold(id), await hold(id, '$old'), await hold(id, '$new')]).to.deep.equal([
+          true,
+          true,
+          false,
+        ]);
+        await users.setDisabled(id, true);
+        expect([await hold(id), await hold(id, '$old')]).to.deep.equal([false, false]);
+        expect(await hold('nobody')).to.equal(false);
+      });
+
+      it('have their roles, also who is disabled, and nobody has none', async () => {
+        const { id } = await users.add({ username: 'ada', roles: ['a', 'b'] });
+        const roles = (of: string) => engine.database.transaction((db) => users.holdRoles(of, db));
+        expect(await roles(id)).to.deep.equal(['a', 'b']);
+        await users.setDisabled(id, true);
+        expect(await roles(id)).to.deep.equal(['a', 'b']);
+        expect(await roles('nobody')).to.equal(undefined);
+      });
+
+      it('are looked at when whoever is changing them is done', async () => {
+        const { id } = await users.add({ username: 'ada', passwordHash: '$old' });
+        const held: Promise<boolean>[] = [];
+        await engine.database.transaction(async (db) => {
+          await users.setPassword(id, '$new', db);
+          held.push(hold(id, '$old'));
+          await linger(db);
+        });
+        expect(await Promise.all(held)).to.deep.equal([false]);
+      });
+
+      it('are changed by nobody else until it is over, and by itself not at all', async () => {
+        const ada = await users.add({ username: 'ada', passwordHash: '$old' });
+        const order: string[] = [];
+        const changing: Promise<unknown>[] = [];
+        await engine.database.transaction(async (db) => {
+          await users.holdActive(ada.id, db, '$old');
+          changing.push(users.setDisabled(ada.id, true).then(() => order.push('changed')));
+          await linger(db);
+          order.push('held');
+          expect(await users.findById(ada.id)).to.deep.equal(ada);
+        });
+        await Promise.all(changing);
+        expect(order).to.deep.equal(['held', 'changed']);
       });
     });
   });

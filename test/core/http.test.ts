@@ -1,6 +1,8 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
+import { cookieValues } from '../../packages/verify/cookies.ts';
 import {
+  cookieValue,
   hostName,
   isLocalhostName,
   isLoopbackAddress,
@@ -235,5 +237,20 @@ describe('a caller', () => {
     expect(wantsPage('text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8')).to.be.true;
     for (const accept of [undefined, '', '*/*', 'application/json', 'text/plain'])
       expect(wantsPage(accept)).to.be.false;
+  });
+});
+
+describe('the value of a cookie', () => {
+  it('is found at once, however many blanks are anywhere', () => {
+    const blanks = ' \t'.repeat(500_000); // the square of that would take minutes
+    for (const [header, value] of [
+      [`session=x${blanks}y`, `x${blanks}y`],
+      [`session=x${blanks}`, 'x'],
+      [`a=1;${blanks}session=x`, 'x'],
+      [`${blanks}session=${blanks}`, ''],
+    ] as const) {
+      expect(cookieValue(header, 'session') === value).to.equal(true);
+      expect(cookieValues(header, 'session')[0] === (value || undefined)).to.equal(true);
+    }
   });
 });

@@ -23,7 +23,10 @@ describe('Any body at all', function () {
       password: 'a gull stole it',
     });
     expect(status).to.equal(201);
-    stored = () => ({ users: service.rows('users'), sessions: service.rows('sessions') });
+    // once a minute a session moves on, since it is in use
+    const sessions = () =>
+      service.rows('sessions').map(({ last_seen_at, idle_expires_at, ...rest }) => rest);
+    stored = () => ({ users: service.rows('users'), sessions: sessions() });
   });
   after(() => service[Symbol.asyncDispose]());
   afterEach(() => expectUnharmed(service));
@@ -78,7 +81,8 @@ describe('Any body at all', function () {
     const inputs = fc.tuple(fc.constantFrom(...routes), spoiltBody(any), accepts);
     await holds(inputs, 150, async ([{ path, methods }, body, accept]) => {
       const { status } = await send(path, body, accept);
-      const expected = path === '/auth/logout' ? [204, 303, ...REFUSED] : [405];
+      const others = path.startsWith('/oauth/') ? [401] : [405];
+      const expected = path === '/auth/logout' ? [204, 303, ...REFUSED] : others;
       expect(status, methods.join()).to.be.oneOf(expected);
     });
     expect(stored()).to.deep.equal(before);

@@ -1,8 +1,11 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
+import { createApp } from '../../app.ts';
 import { signIn, startApp, type TestApp } from '../support/app.ts';
-import { bodyOf } from '../support/client.ts';
+import { bodyOf, Client } from '../support/client.ts';
 import { type RawHeaders, send } from '../support/raw.ts';
 import { claimsOf, sessionRows } from '../support/session.ts';
 
@@ -143,6 +146,42 @@ describe('GET /auth/bypass?token=', () => {
   });
 });
 
+describe('a session of the bypass, once its data are used in production', () => {
+  it('security 2: is nobody, and can only be ended', async () => {
+    await using app = await startApp();
+    const ada = await signIn(app, 'ada');
+    const site = { ...app.services.site, production: true };
+    const server = createServer(createApp({ ...app.services, site, bypass: undefined }));
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const there = new Client(`http://127.0.0.1:${port}`);
+    for (const [name, value] of ada.cookies) there.cookies.set(name, value);
+    try {
+      for (const [method, path] of [
+        ['GET', '/auth/token'],
+        ['GET', '/auth/session'],
+        ['GET', '/auth/sessions'],
+        ['DELETE', '/auth/sessions?scope=others'],
+        ['POST', '/auth/password'],
+      ] as const) {
+        const headers = { 'Content-Type': 'application/json' };
+        const response = await there.request(
+          method,
+          path,
+          headers,
+          method === 'POST' ? '{}' : undefined,
+        );
+        expect(response.status, path).to.equal(401);
+      }
+      expect((await there.get('/account', PAGE)).status).to.equal(303);
+      expect((await ada.get('/auth/token')).status).to.equal(200);
+    } finally {
+      server.close();
+    }
+  });
+});
+
 describe('the page to choose a user', () => {
   let app: TestApp;
   before(async () => {
@@ -235,6 +274,10 @@ describe('the guard of the bypass', () => {
     'a script elsewhere': { Origin: 'https://evil.example', 'Sec-Fetch-Site': 'cross-site' },
     'a script elsewhere, in an old browser': { Origin: 'https://evil.example' },
     'a sandboxed page': { Origin: 'null' },
+    'a page that a proxy shows to others in the network': {
+      Referer: 'http://192.168.1.5:5173/login',
+    },
+    'a link elsewhere, in an old browser': { Referer: 'https://evil.example/' },
     'another port of localhost': { Host: 'localhost:3000', Origin: 'http://localhost:3001' },
     'two Origins': { Origin: ['http://localhost:5173', 'https://evil.example'] },
     'two Sec-Fetch-Site': { 'Sec-Fetch-Site': ['none', 'cross-site'] },
@@ -313,6 +356,13 @@ describe('the guard of the bypass', () => {
     await using app = await startApp();
     await send(app, 'GET', '/', { 'X-Forwarded-For': '203.0.113.99' });
     expect(app.logged()).to.include('header x-forwarded-for').and.not.to.include('203.0.113.99');
+  });
+
+  it('warns in the log at start', async () => {
+    await using app = await startApp();
+    expect(app.logged()).to.match(
+      /"level":40.*BYPASS_AUTH is on: anyone on this machine can sign in as anyone/,
+    );
   });
 
   it('says in a header of every answer that the bypass is on', async () => {

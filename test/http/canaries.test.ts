@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { startApp } from '../support/app.ts';
 import { StorageError } from '../../core/errors.ts';
+import { recorded } from '../support/audit.ts';
 import { sessionId } from '../support/session.ts';
 
 describe('security 21: no secret, password, cookie or token gets into a log or an error', () => {
@@ -80,15 +81,18 @@ describe('security 21: no secret, password, cookie or token gets into a log or a
     }
     sessions.set = (_id, _session, callback) => callback?.(new Error('boom'));
     await note(await ada.login('ada', newPassword));
+    const onRecord = JSON.stringify(await recorded(app.services.database));
     await app.services.database.close();
     await note(await ada.login('ada', newPassword));
     await note(await ada.get('/readyz'));
 
     expect(errors).to.have.lengthOf.above(20);
+    expect(onRecord).to.include('login.failed').and.include('user.password_changed');
     expect(app.logged()).to.include('boom').and.to.include('/auth/login');
     for (const canary of canaries) {
       expect(canary, 'a canary of use').to.have.lengthOf.above(5);
       expect(app.logged().includes(canary), canary).to.equal(false);
+      expect(onRecord.includes(canary), `${canary} on record`).to.equal(false);
       for (const error of errors) {
         // The name that was typed is shown again in its form, even when it was the password by mistake.
         const shown = error.replaceAll(

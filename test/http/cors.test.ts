@@ -59,7 +59,7 @@ describe('CORS_ORIGINS', () => {
     expect(answer.status).to.equal(204);
     expect(answer.headers.get('access-control-allow-origin')).to.equal(APP);
     expect(answer.headers.get('access-control-allow-credentials')).to.equal('true');
-    expect(answer.headers.get('access-control-allow-methods')).to.equal('GET,POST');
+    expect(answer.headers.get('access-control-allow-methods')).to.equal('GET,POST,DELETE');
     expect(answer.headers.get('access-control-allow-headers')).to.equal('content-type');
   });
 

@@ -5,7 +5,7 @@ import { DAY, HOUR, MINUTE, SECOND } from '../support/clock.ts';
 import { send } from '../support/raw.ts';
 import { claimsOf, sessionId } from '../support/session.ts';
 
-const ALL_CLAIMS = ['iss', 'sub', 'iat', 'exp', 'jti', 'sid', 'auth_time', 'amr'];
+const ALL_CLAIMS = ['iss', 'sub', 'iat', 'exp', 'jti', 'sid', 'auth_time', 'amr', 'status'];
 
 async function status(client: Client): Promise<number> {
   return (await client.get('/auth/token')).status;

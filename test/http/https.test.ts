@@ -48,7 +48,7 @@ describe('behind a reverse proxy that serves https', () => {
     }
   });
 
-  it('a login that seems to come over http is refused, and leaves no row (M5)', async () => {
+  it('security 17: a login that seems to come over http is refused, and leaves no row (M5)', async () => {
     const rows = await sessionRows(app);
     const credentials = { username: 'ada', password: PASSWORD };
     for (const headers of [{}, { 'X-Forwarded-Proto': 'http' }, { Forwarded: 'proto=https' }]) {
@@ -84,6 +84,81 @@ describe('behind a reverse proxy that serves https', () => {
     const addresses = (await app.services.sessions.list()).map(({ address }) => address);
     expect(latest).not.to.equal(undefined);
     expect(addresses).to.include('198.51.100.7').and.not.to.include('203.0.113.9');
+  });
+});
+
+describe('for single-page apps on another site', () => {
+  let app: TestApp;
+  before(async () => {
+    app = await startApp({
+      PUBLIC_URL: 'https://login.example.org',
+      TRUST_PROXY: '127.0.0.1',
+      BYPASS_AUTH: 'false',
+      TOKEN_COOKIE: 'jwt',
+      CORS_ORIGINS: 'https://app.example.net',
+      SESSION_COOKIE_SAMESITE: 'none',
+    });
+    await addUser(app, 'ada');
+  });
+  after(() => app[Symbol.asyncDispose]());
+
+  const THERE = { ...HTTPS, Origin: 'https://app.example.net', 'Sec-Fetch-Site': 'cross-site' };
+
+  it('security 17: the session cookie is SameSite=None; Secure; Partitioned, and so is that of the device', async () => {
+    const response = await app
+      .client()
+      .post('/auth/login', { username: 'ada', password: PASSWORD }, THERE);
+    expect(response.status).to.equal(200);
+    for (const name of ['__Host-session', '__Host-device']) {
+      const cookie = setCookie(response, name) ?? '';
+      for (const attribute of ['secure', 'httponly', 'path=/', 'samesite=none', 'partitioned'])
+        expect(cookie.split('; '), name).to.include(attribute);
+    }
+  });
+
+  it('the token cookie stays SameSite=Lax: APIs that take it would do what any site asks', async () => {
+    const ada = app.client();
+    const response = await ada.post('/auth/login', { username: 'ada', password: PASSWORD }, HTTPS);
+    expect(setCookie(response, 'jwt')).to.include('samesite=lax').and.not.include('partitioned');
+  });
+
+  it('logout clears the cookie in the partition in which it is', async () => {
+    const ada = app.client();
+    await ada.post('/auth/login', { username: 'ada', password: PASSWORD }, THERE);
+    const response = await ada.request('POST', '/auth/logout', THERE);
+    expect(response.status).to.equal(204);
+    const cookie = setCookie(response, '__Host-session') ?? '';
+    expect(cookie).to.include('expires=thu, 01 jan 1970').and.include('partitioned');
+    expect(cookie).to.include('samesite=none').and.include('secure');
+  });
+
+  it('security 9: an image elsewhere, in a browser that does not say so, signs nobody out', async () => {
+    const ada = app.client();
+    await ada.post('/auth/login', { username: 'ada', password: PASSWORD }, THERE);
+    const response = await ada.get('/auth/logout', { ...HTTPS, Accept: 'image/*' });
+    expect(await response.text()).to.include('Sign out?');
+    expect((await ada.get('/auth/token', THERE)).status).to.equal(200);
+  });
+
+  it('security 9: no other site gets anything with the cookie that now goes along', async () => {
+    const ada = app.client();
+    await ada.post('/auth/login', { username: 'ada', password: PASSWORD }, THERE);
+    const evil = { ...HTTPS, Origin: 'https://evil.example', 'Sec-Fetch-Site': 'cross-site' };
+    const { Origin: _, ...image } = evil;
+    for (const headers of [evil, image]) {
+      for (const [method, path] of [
+        ['GET', '/auth/token'],
+        ['POST', '/auth/logout'],
+        ['POST', '/auth/password'],
+        ['GET', '/auth/sessions'],
+        ['DELETE', '/auth/sessions?scope=all'],
+      ] as const) {
+        const response = await ada.request(method, path, headers);
+        expect(response.status, path).to.equal(403);
+        expect(response.headers.get('access-control-allow-origin')).to.equal(null);
+      }
+    }
+    expect((await ada.get('/auth/token', THERE)).status).to.equal(200);
   });
 });
 

@@ -104,7 +104,7 @@ describe('POST /auth/login', () => {
     }
   });
 
-  it('never uses credentials of the address (M1)', async () => {
+  it('security 19: never uses credentials of the address (M1)', async () => {
     const query = new URLSearchParams({ username: 'Ada', password: PASSWORD }).toString();
     const someone = app.client();
     const attempts = [

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { signIn, startApp, type TestApp } from '../support/app.ts';
 import { bodyOf, type Client } from '../support/client.ts';
-import { HOUR, SECOND } from '../support/clock.ts';
+import { HOUR, MINUTE, SECOND, TestClock } from '../support/clock.ts';
 import { temporaryDirectory } from '../support/directory.ts';
+import { failureOf } from '../support/failure.ts';
 import { send } from '../support/raw.ts';
 import { claimsOf } from '../support/session.ts';
 
@@ -155,12 +156,18 @@ describe('GET /auth/me', () => {
     }
   });
 
-  it('counts only the first of two Authorization headers', async () => {
+  it('refuses two Authorization headers: somebody on the way may have looked at the other one', async () => {
     const token = await ada.token();
-    const answer = await send(app, 'GET', '/auth/me', {
-      Authorization: ['Bearer x.y.z', `Bearer ${token}`],
-    });
-    expect(answer.status).to.equal(401);
+    for (const Authorization of [
+      ['Bearer x.y.z', `Bearer ${token}`],
+      [`Bearer ${token}`, 'Bearer x.y.z'],
+    ]) {
+      const answer = await send(app, 'GET', '/auth/me', { Authorization });
+      expect([answer.status, answer.headers.get('www-authenticate')]).to.deep.equal([
+        400,
+        'Bearer error="invalid_request"',
+      ]);
+    }
   });
 });
 
@@ -170,18 +177,24 @@ describe('JWT_SECRET_KEY_PREVIOUS', () => {
     const DATABASE_URL = `sqlite:${directory.path}/shared.db`;
     const [old, current] = [randomBytes(64).toString('hex'), randomBytes(64).toString('hex')];
     await using before = await startApp({ DATABASE_URL, JWT_SECRET_KEY: old });
+    const token = await (await signIn(before, 'ada')).token();
     await using rotated = await startApp({
       DATABASE_URL,
       JWT_SECRET_KEY: current,
       JWT_SECRET_KEY_PREVIOUS: old,
     });
-    await using done = await startApp({ DATABASE_URL, JWT_SECRET_KEY: current });
-
-    const token = await (await signIn(before, 'ada')).token();
     expect((await rotated.client().get('/auth/me', bearer(token))).status).to.equal(200);
-    expect((await done.client().get('/auth/me', bearer(token))).status).to.equal(401);
     const fresh = await (await signIn(rotated, 'ada')).token();
-    expect((await done.client().get('/auth/me', bearer(fresh))).status).to.equal(200);
+    expect((await rotated.client().get('/auth/me', bearer(fresh))).status).to.equal(200);
     expect((await before.client().get('/auth/me', bearer(fresh))).status).to.equal(401);
+
+    const tooEarly = startApp({ DATABASE_URL, JWT_SECRET_KEY: current });
+    expect((await failureOf(tooEarly)).message).to.match(
+      /JWT_SECRET_KEY_PREVIOUS must have the earlier/,
+    );
+    const clock = new TestClock();
+    clock.advance(6 * HOUR + 2 * MINUTE);
+    await using done = await startApp({ DATABASE_URL, JWT_SECRET_KEY: current }, { clock });
+    expect((await done.client().get('/auth/me', bearer(token))).status).to.equal(401);
   });
 });

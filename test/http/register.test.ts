@@ -138,6 +138,7 @@ describe('POST /auth/register', () => {
       ['that is the own username in another case', 'GRACE.Hopper', 'your own username'],
       ['that is the own e-mail address', 'amazing@example.org', 'your own username'],
       ['that is the own name', 'Rear Admiral', 'your own username'],
+      ['that is a name of the service', 'LocalHost-2026', 'a name of this service'],
     ];
     const fields = {
       username: ' grace.hopper ',

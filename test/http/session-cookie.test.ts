@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
+import { sql } from 'kysely';
 import { addUser, PASSWORD, signIn, startApp, type TestApp } from '../support/app.ts';
 import { bodyOf } from '../support/client.ts';
 import { temporaryDirectory } from '../support/directory.ts';
@@ -195,5 +196,16 @@ describe('security 24: there is no session row without a login', () => {
     const browser = await signIn(app, 'ada');
     for (const name of ['bob', 'ada', 'carol']) await browser.get(`/auth/bypass?token=${name}`);
     expect(await sessionRows(app)).to.equal(1);
+  });
+});
+
+describe('a session that an older process has stored, without an entry in a status list', () => {
+  it('is none: its tokens could not be revoked', async () => {
+    await using app = await startApp();
+    const ada = await signIn(app, 'ada');
+    const { kysely } = app.services.database;
+    await sql`update sessions set status_list = null, status_index = null`.execute(kysely);
+    expect((await ada.get('/auth/token')).status).to.equal(401);
+    expect((await ada.post('/auth/logout')).status).to.equal(204);
   });
 });

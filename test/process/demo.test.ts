@@ -9,7 +9,7 @@ import { cleanEnvironment, ROOT } from '../support/command.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 
 describe('npm run demo', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
 
   it('shows the whole way step by step, and leaves no file and no process behind', async () => {
     expect(metadata.scripts.demo).to.equal('node examples/demo.ts');
@@ -34,6 +34,7 @@ describe('npm run demo', function () {
       '/auth/me',
       '/auth/logout',
       '401',
+      'The token has been revoked',
     ];
     for (const step of steps) expect(stdout).to.include(step);
     expect(readdirSync(directory.path)).to.deep.equal([]);

@@ -11,7 +11,7 @@ const AT_ONCE = 8;
 const MOMENTS = [1, 41, 90];
 
 describe('a service that is killed in the middle of a hundred logins', function () {
-  this.timeout(60_000);
+  this.timeout(120_000);
 
   it('still knows, started again, every session that it had answered for', async () => {
     using directory = temporaryDirectory();
@@ -31,13 +31,37 @@ describe('a service that is killed in the middle of a hundred logins', function 
     const login = (client: Client) => client.login('ada', PASSWORD);
     await expectSessions(cwd, await loginsUntilKilled(cwd, 23, login));
   });
+
+  it('has revoked, started again, the tokens of every logout that it had answered', async () => {
+    using directory = temporaryDirectory();
+    const cwd = directory.path;
+    const tokens = new Map<Client, string>();
+    const logout = async (client: Client, n: number) => {
+      await client.get(`/auth/bypass?token=u${n}`);
+      tokens.set(client, await client.token());
+      return client.post('/auth/logout');
+    };
+    const env = { PUBLIC_URL: 'http://localhost:3000' }; // the issuer, whatever port is free
+    const answered = await loginsUntilKilled(cwd, 23, logout, env);
+    await using service = await serve({ cwd, env });
+    for (const client of answered) {
+      const headers = { Authorization: `Bearer ${tokens.get(client) ?? ''}` };
+      const response = await fetch(`${service.url}/auth/me`, { headers });
+      expect([response.status, await response.text()].join()).to.match(/^401.*revoked/);
+    }
+  });
 });
 
 type Login = (client: Client, n: number) => Promise<Response>;
 
 /** @returns the clients that had their answer when the process died */
-async function loginsUntilKilled(cwd: string, moment: number, login: Login): Promise<Client[]> {
-  await using service = await serve({ cwd });
+async function loginsUntilKilled(
+  cwd: string,
+  moment: number,
+  login: Login,
+  env: Record<string, string> = {},
+): Promise<Client[]> {
+  await using service = await serve({ cwd, env });
   const answered: Client[] = [];
   let begun = 0;
   const caller = async () => {
@@ -46,7 +70,7 @@ async function loginsUntilKilled(cwd: string, moment: number, login: Login): Pro
       const client = new Client(service.url);
       const response = await login(client, begun);
       await response.text();
-      if (response.status !== 200) throw new Error(`login answered ${response.status}`);
+      if (!response.ok) throw new Error(`login answered ${response.status}`);
       answered.push(client);
       if (answered.length === moment) service.signal('SIGKILL');
     }

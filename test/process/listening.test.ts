@@ -1,16 +1,14 @@
-import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { get } from 'node:https';
+import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { inTurns, run, serve } from '../support/command.ts';
 import { temporaryDirectory } from '../support/directory.ts';
+import { fetchTls, makeCertificate } from '../support/tls.ts';
 
 describe('where the service listens', function () {
-  this.timeout(30_000);
+  this.timeout(120_000);
   const directory = temporaryDirectory();
   const cwd = directory.path;
   before(() => run(['init'], { cwd }));
@@ -42,11 +40,7 @@ describe('where the service listens', function () {
     const env = { TLS_CERT_FILE: cert, TLS_KEY_FILE: key };
 
     before(function () {
-      const options =
-        'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost -addext subjectAltName=DNS:localhost';
-      const args = [...options.split(' '), '-keyout', key, '-out', cert];
-      const { error, status } = spawnSync('openssl', args);
-      if (error !== undefined || status !== 0) this.skip(); // no openssl here to make one with
+      if (!makeCertificate(cert, key)) this.skip(); // no openssl here to make one with
     });
 
     it('answers https by itself, with a cookie for https alone', async () => {
@@ -67,6 +61,33 @@ describe('where the service listens', function () {
       const [, secret = ''] = readFileSync(key, 'utf8').split('\n');
       expect(secret).to.have.lengthOf.above(30);
       expect(stdout + stderr).not.to.include(secret);
+    });
+
+    it('shows a new certificate once both files are there, and until then the old one', async () => {
+      const [liveCert, liveKey] = [join(cwd, 'live.pem'), join(cwd, 'live-key.pem')];
+      const [nextCert, nextKey] = [join(cwd, 'next.pem'), join(cwd, 'next-key.pem')];
+      copyFileSync(cert, liveCert);
+      copyFileSync(key, liveKey);
+      expect(makeCertificate(nextCert, nextKey)).to.equal(true);
+      const files = { TLS_CERT_FILE: liveCert, TLS_KEY_FILE: liveKey };
+      await using service = await serve({ cwd, env: files });
+      const health = `https://localhost:${service.port}/healthz`;
+      const isShown = (trusted: string) =>
+        fetchTls(health, trusted).then(
+          ({ status }) => status === 200,
+          () => false,
+        );
+      renameSync(nextCert, liveCert); // as certbot and Kubernetes do: another file by the same name
+      await service.until(() =>
+        service.output().stdout.includes('the certificate stays as it was'),
+      );
+      expect(await isShown(cert), 'the key is still that of the old one').to.equal(true);
+      renameSync(nextKey, liveKey);
+      await service.until(() => isShown(liveCert));
+      expect(await isShown(cert)).to.equal(false);
+      rmSync(liveKey);
+      await service.until(() => service.output().stdout.includes('TLS_KEY_FILE cannot be read'));
+      expect(await isShown(liveCert), 'without a key').to.equal(true);
     });
 
     it('says which of the two files cannot be used and why, exit code 78', async () => {
@@ -97,20 +118,3 @@ describe('where the service listens', function () {
     });
   });
 });
-
-/** @param cert the only certificate that is trusted */
-async function fetchTls(url: string, cert: string, headers: Record<string, string> = {}) {
-  const request = get(url, {
-    ca: readFileSync(cert),
-    headers,
-    agent: false,
-    lookup: (_name, _options, found) => found(null, [{ address: '127.0.0.1', family: 4 }]),
-  });
-  return new Promise<{ status: number | undefined; cookie: string }>((resolve, reject) => {
-    request.once('error', reject);
-    request.once('response', (response) => {
-      const [cookie = ''] = response.headers['set-cookie'] ?? [];
-      text(response).then(() => resolve({ status: response.statusCode, cookie }), reject);
-    });
-  });
-}

@@ -1,19 +1,27 @@
 import { writeFileSync } from 'node:fs';
-import { Agent, createServer, get, type IncomingHttpHeaders } from 'node:http';
-import { connect, type Socket } from 'node:net';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { drain } from '../../commands/listen.ts';
 import { Client } from '../support/client.ts';
+import { SECOND } from '../support/clock.ts';
 import { logLines, run, serve, type Served } from '../support/command.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 import { freePort } from '../support/free-port.ts';
+import {
+  BEHIND_A_PROXY,
+  exchangeUntilClosed,
+  isRefused,
+  Line,
+  refusal,
+  SlowLogin,
+} from '../support/line.ts';
 
 const CLIENTS = 50;
 
-describe('a service that is told to stop', function () {
-  this.timeout(30_000);
+describe('security 23: a service that is told to stop', function () {
+  this.timeout(120_000);
   const directory = temporaryDirectory();
   const cwd = directory.path;
   before(() => run(['init'], { cwd }));
@@ -23,31 +31,34 @@ describe('a service that is told to stop', function () {
     it(`fails no request of ${CLIENTS} busy clients at ${signal}, and ends with 0`, async () => {
       await using service = await serve({ cwd });
       const headers = await sessionOf(service);
-      let answers = 0;
-      let connected = 0;
-      let told = false;
-      const client = async () => {
-        using line = new Line(service);
-        for (let asked = 1; ; asked += 1) {
-          const answer = await line.get('/auth/token', headers);
-          expect(answer.status).to.equal(200);
-          expect(answer.body).to.match(/^\{"token":".*\}$/);
-          answers += 1;
-          if (asked === 1) connected += 1;
-          if (connected === CLIENTS && answers >= CLIENTS * 4 && !told) {
-            told = true;
-            service.signal(signal);
-          }
-          if (answer.headers.connection === 'close') return;
-        }
-      };
-      await Promise.all(Array.from({ length: CLIENTS }, client));
+      const answers = await exchangeUntilClosed(service, headers, CLIENTS, () =>
+        service.signal(signal),
+      );
       const { code, stdout } = await service.exited;
       expect(code).to.equal(0);
       expect(answers).to.be.at.least(CLIENTS * 4);
       expect(logLines(stdout).filter(({ status }) => status === 500)).to.deep.equal([]);
     });
   }
+
+  it('answers a client that was silent for a while after the signal', async () => {
+    await using service = await serve({ cwd, env: BEHIND_A_PROXY });
+    using line = new Line(service);
+    expect((await line.get('/healthz')).status).to.equal(200);
+    service.signal('SIGTERM');
+    await delay(3 * SECOND);
+    const { status, headers } = await line.get('/healthz');
+    expect([status, headers.connection]).to.deep.equal([200, 'close']);
+    expect((await service.exited).code).to.equal(0);
+  });
+
+  it('does not end at SIGHUP: it says that one process alone cannot be replaced without a gap', async () => {
+    await using service = await serve({ cwd });
+    service.signal('SIGHUP');
+    await service.said(/SIGHUP changes nothing: .*set WORKERS to 2 or more/);
+    expect(await isRefused(service.port)).to.be.false;
+    expect((await service.stop()).code).to.equal(0);
+  });
 
   it('says 503 at /readyz to whoever is still connected, finishes what it began, and takes nobody new', async () => {
     await using service = await serve({ cwd });
@@ -136,97 +147,4 @@ async function sessionOf({ url }: Served): Promise<Record<string, string>> {
   const client = new Client(url);
   await client.get('/auth/bypass?token=ada');
   return { Cookie: [...client.cookies].map((pair) => pair.join('=')).join('; ') };
-}
-
-interface Answer {
-  readonly status: number | undefined;
-  readonly headers: IncomingHttpHeaders;
-  readonly body: string;
-}
-
-/** One connection that is kept alive. */
-class Line implements Disposable {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  readonly #url: string;
-
-  constructor({ url }: Served) {
-    this.#url = url;
-  }
-
-  get(path: string, headers: Record<string, string> = {}): Promise<Answer> {
-    return new Promise((resolve, reject) => {
-      const request = get(this.#url + path, { agent: this.#agent, headers }, (response) => {
-        text(response).then(
-          (body) => resolve({ status: response.statusCode, headers: response.headers, body }),
-          reject,
-        );
-      });
-      request.once('error', reject);
-    });
-  }
-
-  [Symbol.dispose]() {
-    this.#agent.destroy();
-  }
-}
-
-/** Asks until the signal has arrived over there. */
-async function refusal(line: Line): Promise<Answer> {
-  for (;;) {
-    const answer = await line.get('/readyz');
-    if (answer.status !== 200) return answer;
-  }
-}
-
-const FIRST = '{"username":"nobody",';
-const SECOND = '"password":"wrong"}';
-
-/** A login of which the second half of the body is still to come. */
-class SlowLogin implements Disposable {
-  readonly #socket: Socket;
-  #received = '';
-  readonly #ended: Promise<void>;
-
-  private constructor(port: number) {
-    this.#socket = connect(port, '127.0.0.1');
-    this.#socket.setEncoding('latin1').on('data', (more) => (this.#received += String(more)));
-    this.#socket.on('error', () => undefined); // cut off: then nothing more was received
-    this.#ended = new Promise((resolve) => this.#socket.once('close', () => resolve()));
-    this.#socket.write(
-      `POST /auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${FIRST.length + SECOND.length}\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n${FIRST}`,
-    );
-  }
-
-  /** Resolves when the server has the request in its hands. */
-  static async begin(port: number): Promise<SlowLogin> {
-    const login = new SlowLogin(port);
-    await new Promise((resolve) => login.#socket.once('data', resolve));
-    if (!login.#received.startsWith('HTTP/1.1 100 ')) throw new Error(login.#received);
-    login.#received = '';
-    return login;
-  }
-
-  /** Sends the rest. @returns the answer */
-  finish(): Promise<string> {
-    this.#socket.write(SECOND);
-    return this.rest();
-  }
-
-  /** What comes until the connection is closed. */
-  async rest(): Promise<string> {
-    await this.#ended;
-    return this.#received;
-  }
-
-  [Symbol.dispose]() {
-    this.#socket.destroy();
-  }
-}
-
-function isRefused(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1');
-  return new Promise((resolve) => {
-    socket.once('connect', () => resolve(false)).once('error', () => resolve(true));
-    socket.once('close', () => socket.destroy());
-  });
 }

@@ -50,6 +50,20 @@ describe('Reads at every exchange', () => {
     expect(await username(['1'])).to.deep.equal({ username: 'Ada' });
   });
 
+  it('and a write without waiting for the disk are not in the way of a transaction that goes on', async () => {
+    const rename = database.prepareRelaxed(
+      database.kysely.updateTable('users').set({ username: '' }).where('id', '=', '').compile(),
+    );
+    let renamed: Promise<unknown> | undefined;
+    await database.kysely.transaction().execute(async (db) => {
+      await db.updateTable('users').set({ name: 'Ada Lovelace' }).execute();
+      renamed = rename(['Ada', '1']);
+      expect(await username(['1'])).to.deep.equal({ username: 'ada' });
+    });
+    await renamed;
+    expect(await username(['1'])).to.deep.equal({ username: 'Ada' });
+  });
+
   it('include, in the next turn, what another process has written', async () => {
     const other = new DatabaseSync(file);
     try {

@@ -1,9 +1,11 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import pino from 'pino';
+import pino, { type Logger } from 'pino';
 import { createApp } from '../../app.ts';
-import { createServices, createWebServices, type WebServices } from '../../config/services.ts';
-import { loadSettings } from '../../config/settings.ts';
+import { createServices } from '../../config/services.ts';
+import { loadSettings, type Settings } from '../../config/settings.ts';
+import { createWebServices, type WebServices } from '../../config/web-services.ts';
+import type { Clock } from '../../core/clock.ts';
 import { Client } from './client.ts';
 import { TestClock } from './clock.ts';
 import { temporaryDirectory } from './directory.ts';
@@ -37,7 +39,10 @@ export async function startApp(
   });
   const lines: string[] = [];
   const log = pino({ level: 'debug' }, { write: (line: string) => void lines.push(line) });
-  const services = await createWebServices(await createServices(settings, { clock, log }));
+  const services = await openServices(settings, clock, log).catch((error: unknown) => {
+    directory[Symbol.dispose]();
+    throw error;
+  });
   const server = createServer(createApp(services));
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -57,6 +62,14 @@ export async function startApp(
       directory[Symbol.dispose]();
     },
   };
+}
+
+async function openServices(settings: Settings, clock: Clock, log: Logger): Promise<WebServices> {
+  const services = await createServices(settings, { clock, log });
+  return createWebServices(services, async () => undefined).catch(async (error: unknown) => {
+    await services[Symbol.asyncDispose]();
+    throw error;
+  });
 }
 
 /** A password that the policy takes. */

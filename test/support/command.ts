@@ -13,9 +13,6 @@ export const ROOT = join(import.meta.dirname, '..', '..');
 
 export const PROGRAM = join(ROOT, 'bin', 'coatcheck.ts');
 
-/** A process that a test forgot must not outlive it for long, in milliseconds. */
-const LONGEST = 60_000;
-
 export interface Surroundings {
   /** Where the process runs: its `.env` and its `data/` are there. */
   cwd: string;
@@ -23,6 +20,10 @@ export interface Surroundings {
   env?: Record<string, string>;
   /** The program; left out, the one of this repository. */
   program?: string;
+  /** What runs instead of Node with the program, before the arguments. */
+  command?: readonly string[];
+  /** When the process is killed at the latest, in milliseconds: one that a test forgot must not outlive it for long. */
+  longest?: number;
 }
 
 /** How a process ended, and everything it said. */
@@ -32,12 +33,20 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs a command of Coatcheck to its end. Standard input is empty unless given, and never a terminal. */
+/**
+ * Runs a command of Coatcheck to its end. Standard input is empty unless given, and never a terminal.
+ * @param killed when it is killed if it is still running; its code is `null` then
+ */
 export async function run(
   args: readonly string[],
-  { stdin = '', ...surroundings }: Surroundings & { stdin?: string },
+  {
+    stdin = '',
+    killed,
+    ...surroundings
+  }: Surroundings & { stdin?: string; killed?: Promise<unknown> },
 ): Promise<Outcome> {
   const child = start(args, surroundings);
+  void killed?.then(() => child.kill('SIGKILL'));
   child.stdin.on('error', () => undefined); // it may end without having read everything
   child.stdin.end(stdin);
   const [stdout, stderr] = await Promise.all([
@@ -56,8 +65,12 @@ export interface Served extends AsyncDisposable {
   readonly pid: number;
   /** Standard output and error so far. */
   output(): Outcome;
+  /** Resolves when it answers requests. */
+  ready(): Promise<void>;
   /** Resolves when the process has said that, on whichever of the two. */
   said(pattern: RegExp): Promise<void>;
+  /** Resolves when that has come about. @throws when the process ends before */
+  until(condition: () => boolean | Promise<boolean>): Promise<void>;
   signal(signal: NodeJS.Signals): void;
   /** Sends a signal and waits for the end. */
   stop(signal?: NodeJS.Signals): Promise<Outcome>;
@@ -65,11 +78,8 @@ export interface Served extends AsyncDisposable {
   readonly exited: Promise<Outcome>;
 }
 
-/**
- * Starts `coatcheck serve` on a free port and waits until it is ready.
- * @throws with everything it said, when it ends before that
- */
-export async function serve(surroundings: Surroundings): Promise<Served> {
+/** Starts `coatcheck serve` on a free port, and does not wait for anything. */
+export async function launch(surroundings: Surroundings): Promise<Served> {
   const port = await freePort();
   const env = { PORT: String(port), ...surroundings.env };
   const child = start(['serve'], { ...surroundings, env });
@@ -80,7 +90,7 @@ export async function serve(surroundings: Surroundings): Promise<Served> {
   }
   const exited = once(child, 'close').then(() => ({ code: child.exitCode, ...said }));
   const scheme = 'TLS_CERT_FILE' in env ? 'https' : 'http';
-  const served: Served = {
+  return {
     url: `${scheme}://127.0.0.1:${port}`,
     port,
     pid: child.pid ?? 0,
@@ -88,6 +98,7 @@ export async function serve(surroundings: Surroundings): Promise<Served> {
     async said(pattern) {
       await until(() => pattern.test(said.stdout + said.stderr), child);
     },
+    until: (condition) => until(condition, child),
     signal: (signal) => void child.kill(signal),
     stop(signal = 'SIGTERM') {
       child.kill(signal);
@@ -98,19 +109,29 @@ export async function serve(surroundings: Surroundings): Promise<Served> {
       child.kill('SIGKILL');
       await exited;
     },
+    ready: () => until(() => isReady(`${scheme}://127.0.0.1:${port}`), child),
   };
-  await until(() => isReady(served.url), child).catch(async (error: unknown) => {
+}
+
+/**
+ * Starts `coatcheck serve` on a free port and waits until it is ready.
+ * @throws with everything it said, when it ends before that
+ */
+export async function serve(surroundings: Surroundings): Promise<Served> {
+  const served = await launch(surroundings);
+  await served.ready().catch(async (error: unknown) => {
     const outcome = await served.stop('SIGKILL');
     throw new Error(`the service did not get ready: ${JSON.stringify(outcome)}`, { cause: error });
   });
   return served;
 }
 
-function start(args: readonly string[], { cwd, env, program = PROGRAM }: Surroundings) {
-  return spawn(process.execPath, [program, ...args], {
+function start(args: readonly string[], { cwd, env, program = PROGRAM, ...more }: Surroundings) {
+  const [command = '', ...words] = more.command ?? [process.execPath, program];
+  return spawn(command, [...words, ...args], {
     cwd,
     env: cleanEnvironment(env),
-    timeout: LONGEST,
+    timeout: more.longest ?? 180_000,
     killSignal: 'SIGKILL',
   });
 }
@@ -150,16 +171,16 @@ export async function inTurns<T>(
   await Promise.all([turn(), turn()]);
 }
 
-/** Asks again and again, as an orchestrator does. @throws when the process ends or ten seconds have passed. */
+/** Asks again and again, as an orchestrator does. @throws when the process ends or half a minute has passed. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
   child: Pick<ChildProcess, 'exitCode' | 'signalCode'>,
 ): Promise<void> {
-  const deadline = performance.now() + 10_000;
+  const deadline = performance.now() + 60_000;
   while (!(await condition())) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error('the process ended');
-    if (performance.now() > deadline) throw new Error('that did not happen within ten seconds');
-    await delay(20);
+    if (performance.now() > deadline) throw new Error('that did not happen within a minute');
+    await delay(5);
   }
 }
 

@@ -31,9 +31,21 @@ export async function holds<T>(
 /** Stands for a password or a token in junk: it may be neither answered nor logged. */
 export const CANARY = `canary-${randomUUID()}`;
 
+/** More than a service has under any load, in bytes. */
+const MOST_MEMORY = 400 * 2 ** 20;
+
+/** How many requests each service has had. */
+const requests = new Map<ServiceProcess, number>();
+after(() => {
+  const all = [...requests.values()].reduce((sum, count) => sum + count, 0);
+  process.stdout.write(`  ${all} requests of the fuzz tests were answered\n`);
+});
+
 /** What has to be true of the service after any storm. */
 export async function expectUnharmed(service: ServiceProcess): Promise<void> {
+  requests.set(service, service.written().match(/"msg":"request"/g)?.length ?? 0);
   expect(service.alive, 'the process still runs').to.equal(true);
+  expect(await service.memory(), 'its memory').to.be.lessThan(MOST_MEMORY);
   expect((await fetch(`${service.url}/healthz`)).status).to.equal(200);
   expect(service.written()).to.not.include(CANARY);
   expect(service.written()).to.not.match(/request failed|"level":60|Warning/);

@@ -12,17 +12,26 @@ export function hasPseudoTerminal(): boolean {
 /** What is shown first, and what is then typed. */
 export type Typing = readonly (readonly [prompt: string, keys: string])[];
 
-/** Runs a command of Coatcheck as a person would see it. @returns its exit code and all that was on the screen */
-export async function runOnTerminal(args: readonly string[], cwd: string, typing: Typing) {
+/** Starts a command of Coatcheck on a terminal. To kill what is returned is to close the window. */
+export function startOnTerminal(
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>> = {},
+) {
   const quoted = [process.execPath, PROGRAM, ...args].map(
     (word) => `'${word.replaceAll("'", String.raw`'\''`)}'`,
   );
-  const child = spawn('script', ['-qec', quoted.join(' '), '/dev/null'], {
+  return spawn('script', ['-qec', quoted.join(' '), '/dev/null'], {
     cwd,
-    env: cleanEnvironment({ SHELL: '/bin/sh', TERM: 'xterm' }),
+    env: cleanEnvironment({ ...env, SHELL: '/bin/sh', TERM: 'xterm' }),
     timeout: 60_000,
     killSignal: 'SIGKILL',
   });
+}
+
+/** Runs a command of Coatcheck as a person would see it. @returns its exit code and all that was on the screen */
+export async function runOnTerminal(args: readonly string[], cwd: string, typing: Typing) {
+  const child = startOnTerminal(args, cwd);
   let screen = '';
   child.stdout.setEncoding('utf8').on('data', (more: string) => (screen += more));
   const closed = once(child, 'close');

@@ -19,7 +19,7 @@ export interface ServiceProcess extends AsyncDisposable {
   /** Everything that it wrote to standard output and standard error so far. */
   readonly written: () => string;
   /** All rows of a table as they are in the file now. */
-  rows(table: 'users' | 'sessions'): Record<string, unknown>[];
+  rows(table: 'users' | 'sessions' | 'status_entries'): Record<string, unknown>[];
   /** Resident memory in bytes. */
   memory(): Promise<number>;
 }

@@ -7,7 +7,8 @@ import { createVerifier } from '#verify';
 import { Problem } from '../../core/errors.ts';
 import { USER_CLAIMS } from '../../tokens/claims.ts';
 import { createIssuer, type IssuerOptions } from '../../tokens/issuer.ts';
-import { HMAC_ALGORITHMS, hmacKeyRing } from '../../tokens/key-ring.ts';
+import { HMAC_ALGORITHMS } from '../../tokens/algorithms.ts';
+import { hmacKeyRing } from '../support/key-ring.ts';
 import { DAY, HOUR, SECOND, TestClock } from '../support/clock.ts';
 
 const secret = randomBytes(64).toString('hex');
@@ -32,6 +33,8 @@ describe('a token', () => {
       audiences: [],
       claims: USER_CLAIMS,
       expiresIn: 21_600,
+      profile: 'jwt',
+      statusListUri: (list) => `${ISSUER}/status-lists/${list}`,
       ...more,
     });
   const session = (more = {}) => ({
@@ -39,6 +42,7 @@ describe('a token', () => {
     amr: 'pwd',
     createdAt: clock.now(),
     expiresAt: clock.now() + 7 * DAY,
+    status: { list: 'l1', index: 42 },
     ...more,
   });
   const seconds = () => Math.floor(clock.now() / SECOND);
@@ -51,9 +55,9 @@ describe('a token', () => {
     return payload;
   }
 
-  function problemOf(step: () => unknown): Problem {
+  async function problemOf(step: () => Promise<unknown>): Promise<Problem> {
     try {
-      step();
+      await step();
     } catch (error) {
       if (error instanceof Problem) return error;
       throw error;
@@ -61,9 +65,9 @@ describe('a token', () => {
     throw new Error('this should have failed, but did not');
   }
 
-  it('says these things, and nothing else', () => {
+  it('says these things, and nothing else', async () => {
     const from = session({ createdAt: clock.now() - HOUR, amr: 'bypass' });
-    const { jwt, claims } = issuer().issue(ada, from);
+    const { jwt, claims } = await issuer().issue(ada, from);
     const payload = payloadOf(jwt);
     expect(payload).to.deep.equal({
       iss: ISSUER,
@@ -74,19 +78,20 @@ describe('a token', () => {
       sid: from.publicId,
       auth_time: Math.floor((clock.now() - HOUR) / SECOND),
       amr: ['bypass'],
+      status: { status_list: { idx: 42, uri: `${ISSUER}/status-lists/l1` } },
       ...ada,
     });
     expect(payload).to.deep.equal(claims);
     expect(payload['jti']).to.match(/^[0-9a-f-]{36}$/);
   });
 
-  it('names its algorithm, its type and its key, and nothing else, in the header', () => {
-    const { jwt } = issuer().issue(ada, session());
-    const { kid } = hmacKeyRing('HS256', secret).signing;
+  it('names its algorithm, its type and its key, and nothing else, in the header', async () => {
+    const { jwt } = await issuer().issue(ada, session());
+    const { kid } = hmacKeyRing('HS256', secret).signing();
     expect(decodeProtectedHeader(jwt)).to.deep.equal({ alg: 'HS256', typ: 'JWT', kid });
   });
 
-  it('never carries anything else that a user or a session has', () => {
+  it('never carries anything else that a user or a session has', async () => {
     const extra = fc.dictionary(
       fc.oneof(
         fc.constantFrom(
@@ -103,10 +108,10 @@ describe('a token', () => {
       ),
       fc.jsonValue(),
     );
-    fc.assert(
-      fc.property(extra, extra, (ofUser, ofSession) => {
+    await fc.assert(
+      fc.asyncProperty(extra, extra, async (ofUser, ofSession) => {
         const from = { ...ofSession, ...session() };
-        const payload = payloadOf(issuer().issue({ ...ofUser, ...ada }, from).jwt);
+        const payload = payloadOf((await issuer().issue({ ...ofUser, ...ada }, from)).jwt);
         expect(Object.keys(payload).toSorted()).to.deep.equal([
           'amr',
           'auth_time',
@@ -119,6 +124,7 @@ describe('a token', () => {
           'name',
           'roles',
           'sid',
+          'status',
           'sub',
           'username',
         ]);
@@ -127,13 +133,14 @@ describe('a token', () => {
     );
   });
 
-  it('always has issuer, subject, times, id and session, whatever the settings leave out', () => {
-    fc.assert(
-      fc.property(
+  it('security 7: always has issuer, subject, times, id and session, whatever the settings leave out', async () => {
+    await fc.assert(
+      fc.asyncProperty(
         fc.subarray([...USER_CLAIMS]),
         fc.integer({ min: 1, max: 86_400 }),
-        (claims, expiresIn) => {
-          const payload = payloadOf(issuer({ claims, expiresIn }).issue(ada, session()).jwt);
+        async (claims, expiresIn) => {
+          const ticket = await issuer({ claims, expiresIn }).issue(ada, session());
+          const payload = payloadOf(ticket.jwt);
           for (const name of ['iss', 'sub', 'jti', 'sid'])
             expect(payload[name]).to.be.a('string').that.is.not.empty;
           expect(payload).to.include({ iat: seconds(), exp: seconds() + expiresIn });
@@ -142,28 +149,28 @@ describe('a token', () => {
     );
   });
 
-  it('has an id of its own', () => {
+  it('has an id of its own', async () => {
     const to = session();
     const one = issuer();
-    const ids = Array.from({ length: 1000 }, () => one.issue(ada, to).claims.jti);
-    expect(new Set(ids).size).to.equal(1000);
+    const tickets = await Promise.all(Array.from({ length: 1000 }, () => one.issue(ada, to)));
+    expect(new Set(tickets.map(({ claims }) => claims.jti)).size).to.equal(1000);
   });
 
-  it('counts in whole seconds, rounded down', () => {
+  it('counts in whole seconds, rounded down', async () => {
     clock.advance(999 - (clock.now() % 1000));
-    const { claims } = issuer().issue(ada, session());
+    const { claims } = await issuer().issue(ada, session());
     expect(claims.iat).to.equal((clock.now() - 999) / 1000);
     expect(claims.auth_time).to.equal(claims.iat);
   });
 
-  it('tells its holder when it ends', () => {
-    expect(issuer().issue(ada, session())).to.include({
+  it('tells its holder when it ends', async () => {
+    expect(await issuer().issue(ada, session())).to.include({
       expiresIn: 21_600,
       expiresAt: seconds() + 21_600,
     });
   });
 
-  it('ends with its session when that is sooner, rounded down', () => {
+  it('ends with its session when that is sooner, rounded down', async () => {
     for (const [left, expiresIn] of [
       [HOUR, 3600],
       [21_600 * SECOND, 21_600],
@@ -172,22 +179,22 @@ describe('a token', () => {
       [2 * SECOND, 2],
     ] as const) {
       clock.advance(-(clock.now() % 1000));
-      const ticket = issuer().issue(ada, session({ expiresAt: clock.now() + left }));
+      const ticket = await issuer().issue(ada, session({ expiresAt: clock.now() + left }));
       expect(ticket).to.include({ expiresIn, expiresAt: seconds() + expiresIn });
       expect(payloadOf(ticket.jwt)).to.include({ exp: seconds() + expiresIn });
     }
   });
 
-  it('never outlives its session, at any moment', () => {
-    fc.assert(
-      fc.property(
+  it('never outlives its session, at any moment', async () => {
+    await fc.assert(
+      fc.asyncProperty(
         fc.integer({ min: -5000, max: 30_000_000 }),
         fc.nat({ max: 999 }),
-        (left, drift) => {
+        async (left, drift) => {
           clock.advance(drift);
           const expiresAt = clock.now() + left;
           try {
-            const { claims } = issuer().issue(ada, session({ expiresAt }));
+            const { claims } = await issuer().issue(ada, session({ expiresAt }));
             expect(claims.exp * SECOND).to.be.at.most(expiresAt);
             expect(claims.exp).to.be.greaterThan(claims.iat);
           } catch (error) {
@@ -199,38 +206,49 @@ describe('a token', () => {
     );
   });
 
-  it('is refused when the session ends within this second', () => {
+  it('is refused when the session ends within this second', async () => {
     clock.advance(-(clock.now() % 1000));
     for (const left of [999, 1, 0, -1, -DAY]) {
-      const problem = problemOf(() =>
+      const problem = await problemOf(() =>
         issuer().issue(ada, session({ expiresAt: clock.now() + left })),
       );
       expect(problem).to.include({ code: 'session_required', status: 401 });
     }
   });
 
+  describe('of RFC 9068', () => {
+    it('says so in its type and names its client', async () => {
+      const { jwt } = await issuer({ profile: 'rfc9068', audiences: ['orders'] }).issue(
+        ada,
+        session(),
+      );
+      expect(decodeProtectedHeader(jwt).typ).to.equal('at+jwt');
+      expect(payloadOf(jwt)).to.include({ client_id: 'coatcheck', aud: 'orders' });
+    });
+  });
+
   describe('for an audience', () => {
-    const audienceOf = (audiences: string[], asked?: string) =>
-      payloadOf(issuer({ audiences }).issue(ada, session(), asked).jwt)['aud'];
+    const audienceOf = async (audiences: string[], asked?: string) =>
+      payloadOf((await issuer({ audiences }).issue(ada, session(), asked)).jwt)['aud'];
 
-    it('has none when none is configured', () => {
-      expect(payloadOf(issuer().issue(ada, session()).jwt)).not.to.have.property('aud');
+    it('has none when none is configured', async () => {
+      expect(payloadOf((await issuer().issue(ada, session())).jwt)).not.to.have.property('aud');
     });
 
-    it('names the only one as a text and several as a list', () => {
-      expect(audienceOf(['orders'])).to.equal('orders');
-      expect(audienceOf(['orders', 'billing'])).to.deep.equal(['orders', 'billing']);
+    it('names the only one as a text and several as a list', async () => {
+      expect(await audienceOf(['orders'])).to.equal('orders');
+      expect(await audienceOf(['orders', 'billing'])).to.deep.equal(['orders', 'billing']);
     });
 
-    it('names the one that is asked for', () => {
-      expect(audienceOf(['orders', 'billing'], 'billing')).to.equal('billing');
-      expect(audienceOf(['orders'], 'orders')).to.equal('orders');
+    it('names the one that is asked for', async () => {
+      expect(await audienceOf(['orders', 'billing'], 'billing')).to.equal('billing');
+      expect(await audienceOf(['orders'], 'orders')).to.equal('orders');
     });
 
-    it('is refused for every other', () => {
+    it('is refused for every other', async () => {
       for (const asked of ['', 'Orders', 'orders ', 'billing', 'orders,billing', '__proto__']) {
         for (const audiences of [[], ['orders']]) {
-          expect(problemOf(() => audienceOf(audiences, asked))).to.include({
+          expect(await problemOf(() => audienceOf(audiences, asked))).to.include({
             code: 'invalid_target',
             status: 400,
           });
@@ -242,7 +260,7 @@ describe('a token', () => {
   for (const algorithm of HMAC_ALGORITHMS) {
     it(`signed with ${algorithm} is verified by jsonwebtoken, by jose and by our verifier, each with the secret alone`, async () => {
       const keyRing = hmacKeyRing(algorithm, secret);
-      const { jwt, claims } = issuer({ keyRing }).issue(ada, session());
+      const { jwt, claims } = await issuer({ keyRing }).issue(ada, session());
       expect(
         jsonwebtoken.verify(jwt, secret, { algorithms: [algorithm], issuer: ISSUER }),
       ).to.deep.equal(claims);
@@ -252,7 +270,8 @@ describe('a token', () => {
       expect(payload).to.deep.equal(claims);
       const verifier = createVerifier({
         issuer: ISSUER,
-        keys: keyRing.verifying,
+        keys: keyRing,
+        revocation: 'off',
         now: () => clock.now(),
       });
       expect(await verifier.verify(jwt)).to.deep.equal(claims);
@@ -264,9 +283,11 @@ describe('a token', () => {
     const before = hmacKeyRing('HS256', secret);
     const after = hmacKeyRing('HS256', next, [secret]);
     const verify = (keys: typeof before, jwt: string) =>
-      createVerifier({ issuer: ISSUER, keys: keys.verifying, now: () => clock.now() }).verify(jwt);
-    const old = issuer().issue(ada, session());
-    const fresh = issuer({ keyRing: after }).issue(ada, session());
+      createVerifier({ issuer: ISSUER, keys, revocation: 'off', now: () => clock.now() }).verify(
+        jwt,
+      );
+    const old = await issuer().issue(ada, session());
+    const fresh = await issuer({ keyRing: after }).issue(ada, session());
     expect(await verify(after, old.jwt)).to.deep.equal(old.claims);
     expect(await verify(after, fresh.jwt)).to.deep.equal(fresh.claims);
     const refused = await verify(before, fresh.jwt).catch((error: unknown) => error);

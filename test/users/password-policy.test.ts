@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { passwordProblem } from '../../users/password-policy.ts';
+import { passwordPolicy, passwordProblem } from '../../users/password-policy.ts';
 
 const LENGTH = /at least 8 characters; 15 or more are recommended/;
 const TOO_LONG = /at most 1024 characters/;
 const COMMON = /attackers try first/;
 const OWN = /your own username, e-mail address or name/;
 
-describe('the password policy', () => {
+describe('security 20: the password policy', () => {
   const refuses = (password: string, reason: RegExp, own: (string | null)[] = []) =>
     expect(passwordProblem(password, own), password.slice(0, 40)).to.match(reason);
   const takes = (password: string, own: (string | null)[] = []) =>
@@ -69,6 +69,24 @@ describe('the password policy', () => {
     }
     takes('ada.lovelace was here', own);
     takes('ada.lovelace', ['grace', null]);
+  });
+
+  it('refuses the names of the service and of its host, with or without digits around them', () => {
+    const problem = passwordPolicy('https://login.umbrella-repairs.example:8443');
+    for (const password of [
+      'coatcheck',
+      'Coatcheck2026!',
+      '1coatcheck1',
+      'umbrella-repairs',
+      'login123456',
+      'LOGIN.umbrella-repairs.EXAMPLE',
+    ]) {
+      expect(problem(password, []), password).to.match(/a name of this service/);
+    }
+    for (const password of ['coatcheck at the door', 'my coatcheck', 'umbrella repairs']) {
+      expect(problem(password, []), password).to.be.undefined;
+    }
+    expect(passwordPolicy('http://127.0.0.1:3000')('9471038265', [])).to.be.undefined;
   });
 
   it('asks for no digits, capitals or signs, and forbids none', () => {

@@ -1,15 +1,16 @@
 import { availableParallelism } from 'node:os';
 import { expect } from 'chai';
 import { Problem } from '../../core/errors.ts';
-import { authenticate, PasswordHasher } from '../../users/password.ts';
-import { sqlUserStore, type UserStore } from '../../users/user-store.ts';
+import { authenticate, hashesAtOnce, PasswordHasher } from '../../users/password.ts';
+import { sqlUserStore } from '../../users/sql-user-store.ts';
+import type { UserStore } from '../../users/user-store.ts';
 import { TestClock } from '../support/clock.ts';
 import { temporaryDatabase, type TemporaryDatabase } from '../support/database.ts';
 import { failureOf } from '../support/failure.ts';
 
 const PASSWORD = 'a gull stole my umbrella';
 
-describe('a password', () => {
+describe('security 20: a password', () => {
   const passwords = new PasswordHasher();
   const matches = async (hashed: string, tried: string) =>
     passwords.matches(await passwords.hash(hashed), tried);
@@ -66,13 +67,20 @@ describe('a password', () => {
   });
 });
 
-describe('many passwords at once', () => {
+describe('security 12: many passwords at once', () => {
   /** One runs in each slot, 64 wait, and the hasher makes its dummy hash at first. */
-  const CAPACITY = Math.max(1, availableParallelism() - 1) + 64 - 1;
+  const CAPACITY = hashesAtOnce(availableParallelism(), 1) + 64 - 1;
+
+  it('leave a core and a thread to everything else, as long as each process can hash at all', () => {
+    expect([1, 2, 3, 8].map((cores) => hashesAtOnce(cores, 1))).to.deep.equal([1, 1, 2, 3]);
+    expect([1, 2, 3, 4, 7, 64].map((processes) => hashesAtOnce(8, processes))).to.deep.equal([
+      3, 3, 2, 1, 1, 1,
+    ]);
+  });
 
   it('are turned away beyond a limit, and taken again afterwards', async function () {
-    this.timeout(60_000);
-    const passwords = new PasswordHasher();
+    this.timeout(120_000);
+    const passwords = new PasswordHasher(1, Infinity);
     const attempts = Array.from({ length: CAPACITY + 10 }, () => passwords.hash(PASSWORD));
     const outcomes = await Promise.allSettled(attempts);
     const refused = outcomes.flatMap((outcome): unknown[] =>
@@ -90,9 +98,39 @@ describe('many passwords at once', () => {
     expect(await passwords.hash(PASSWORD)).to.match(/^\$argon2id/);
   });
 
+  it('wait in two lines: strangers who fill theirs keep no known device out, nor before it', async function () {
+    this.timeout(120_000);
+    const passwords = new PasswordHasher(1, Infinity);
+    const hash = await passwords.hash(PASSWORD);
+    const ended: string[] = [];
+    const strangers = Array.from({ length: CAPACITY + 1 }, () =>
+      passwords.matches(hash, PASSWORD).then(() => ended.push('stranger')),
+    );
+    expect(await failureOf(passwords.matches(hash, PASSWORD))).to.include({ code: 'overloaded' });
+    await passwords.matches(hash, PASSWORD, 'known');
+    expect(ended.length).to.be.lessThan(5);
+    const known = Array.from({ length: 40 }, () => passwords.matches(hash, PASSWORD, 'known'));
+    const refused = (await Promise.allSettled(known)).filter(({ status }) => status === 'rejected');
+    expect(refused).to.have.lengthOf.within(20, 24); // which is bounded as well
+    await Promise.all(strangers);
+  });
+
+  it('are turned away once they have waited too long', async function () {
+    this.timeout(120_000);
+    const passwords = new PasswordHasher(1, -1); // which any wait is
+    const attempts = Array.from({ length: CAPACITY }, () => passwords.hash(PASSWORD));
+    const outcomes = await Promise.allSettled(attempts);
+    const done = outcomes.filter(({ status }) => status === 'fulfilled');
+    expect(done.length).to.be.lessThan(hashesAtOnce(availableParallelism(), 1) + 1);
+    for (const outcome of outcomes) {
+      if (outcome.status === 'rejected') expect(outcome.reason).to.include({ code: 'overloaded' });
+    }
+    expect(await passwords.hash(PASSWORD)).to.match(/^\$argon2id/);
+  });
+
   it('are turned away for unknown users just as for known ones', async function () {
-    this.timeout(60_000);
-    const passwords = new PasswordHasher();
+    this.timeout(120_000);
+    const passwords = new PasswordHasher(1, Infinity);
     const hash = await passwords.hash(PASSWORD);
     const busy = Array.from({ length: CAPACITY + 1 }, () => passwords.hash(PASSWORD));
     expect(await failureOf(passwords.matches(hash, PASSWORD))).to.include({ code: 'overloaded' });
@@ -112,13 +150,13 @@ class WatchedHasher extends PasswordHasher {
   }
 }
 
-describe('a login', () => {
+describe('security 11: a login', () => {
   let temporary: TemporaryDatabase;
   let users: UserStore;
   let hash: string;
   before(async () => {
-    hash = await new PasswordHasher().hash(PASSWORD);
-    temporary = await temporaryDatabase();
+    hash = await new PasswordHasher(1, Infinity).hash(PASSWORD);
+    temporary = await temporaryDatabase('SQLite');
     users = sqlUserStore(temporary.database, new TestClock());
     await users.add({ username: 'ada', email: 'ada@example.org', passwordHash: hash });
     const grace = await users.add({ username: 'grace', passwordHash: hash });
@@ -158,8 +196,8 @@ describe('a login', () => {
   for (const [kind, { login, password, known, in: succeeds }] of Object.entries(cases)) {
     it(`${kind} ${succeeds ? 'is let in' : 'is refused'} after one look at one hash`, async () => {
       const passwords = new WatchedHasher();
-      const found = await authenticate(users, passwords, login, password);
-      expect(found?.user.username).to.equal(succeeds ? 'ada' : undefined);
+      const found = await authenticate(users, passwords, { login, password, line: 'anyone' });
+      expect(found.user?.username).to.equal(succeeds ? 'ada' : undefined);
       expect(passwords.asked).to.deep.equal([known ? hash : null]);
     });
   }

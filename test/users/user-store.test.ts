@@ -1,22 +1,18 @@
-import { openDatabase } from '../../storage/database.ts';
-import { sqlUserStore } from '../../users/user-store.ts';
+import { sqlUserStore } from '../../users/sql-user-store.ts';
 import { type UserEngine, userStoreContract } from '../contracts/user-store.ts';
 import { TestClock } from '../support/clock.ts';
-import { temporaryDatabase } from '../support/database.ts';
+import { type Engine, onEngines, temporaryDatabase } from '../support/database.ts';
 
-async function sqliteUsers(): Promise<UserEngine> {
-  const temporary = await temporaryDatabase();
-  const other = await openDatabase(`sqlite:${temporary.file}`);
+async function sqlUsers(engine: Engine): Promise<UserEngine> {
+  const temporary = await temporaryDatabase(engine);
   const clock = new TestClock();
   return {
     users: sqlUserStore(temporary.database, clock),
-    otherProcess: sqlUserStore(other, clock),
+    otherProcess: sqlUserStore(await temporary.another(), clock),
     clock,
-    async [Symbol.asyncDispose]() {
-      await other.close();
-      await temporary[Symbol.asyncDispose]();
-    },
+    database: temporary.database,
+    [Symbol.asyncDispose]: () => temporary[Symbol.asyncDispose](),
   };
 }
 
-userStoreContract('SQLite', sqliteUsers);
+onEngines((engine) => userStoreContract(engine, () => sqlUsers(engine)));

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { canonical, usernameProblem } from '../../users/username.ts';
+import { canonical } from '../../core/text.ts';
+import { usernameProblem } from '../../users/username.ts';
 
 const text = fc.oneof(fc.string({ unit: 'grapheme' }), fc.string({ unit: 'binary' }));
 

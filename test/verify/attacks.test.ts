@@ -6,10 +6,11 @@ import jsonwebtoken from 'jsonwebtoken';
 import { createVerifier, TokenError } from '#verify';
 import { USER_CLAIMS } from '../../tokens/claims.ts';
 import { createIssuer } from '../../tokens/issuer.ts';
-import { type HmacAlgorithm, hmacKeyRing } from '../../tokens/key-ring.ts';
+import type { HmacAlgorithm } from '../../tokens/algorithms.ts';
 import { DAY, SECOND, TestClock } from '../support/clock.ts';
 import { failureOf } from '../support/failure.ts';
 import { base64url, forge, goodClaims, trustedKey } from '../support/forge.ts';
+import { hmacKeyRing } from '../support/key-ring.ts';
 
 const ISSUER = 'https://login.example.org';
 const secret = randomBytes(64).toString('hex');
@@ -18,14 +19,18 @@ const BASE64URL = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345678
 describe('an attacker', () => {
   const clock = new TestClock();
   const keyRing = hmacKeyRing('HS256', secret);
-  const { kid } = keyRing.signing;
-  const keys = keyRing.verifying;
-  const verifier = createVerifier({ issuer: ISSUER, keys, now: () => clock.now() });
+  const { kid } = keyRing.signing();
+  const verifier = createVerifier({
+    issuer: ISSUER,
+    keys: keyRing,
+    revocation: 'off',
+    now: () => clock.now(),
+  });
   const header = { alg: 'HS256', typ: 'JWT', kid };
   const claims = (more: object = {}) => ({ ...goodClaims(ISSUER, clock.now() / SECOND), ...more });
 
   /** A token as the service issues it. */
-  function issued(algorithm: HmacAlgorithm = 'HS256'): string {
+  async function issued(algorithm: HmacAlgorithm = 'HS256'): Promise<string> {
     const issuer = createIssuer({
       keyRing: hmacKeyRing(algorithm, secret),
       clock,
@@ -33,6 +38,8 @@ describe('an attacker', () => {
       audiences: [],
       claims: USER_CLAIMS,
       expiresIn: 21_600,
+      profile: 'jwt',
+      statusListUri: (list) => `${ISSUER}/status-lists/${list}`,
     });
     const user = { id: 'u1', username: 'ada', name: null, email: null, roles: [] };
     const session = {
@@ -40,8 +47,9 @@ describe('an attacker', () => {
       amr: 'pwd',
       createdAt: clock.now(),
       expiresAt: clock.now() + DAY,
+      status: { list: 'l1', index: 7 },
     };
-    return issuer.issue(user, session).jwt;
+    return (await issuer.issue(user, session)).jwt;
   }
 
   async function reason(jwt: string) {
@@ -55,7 +63,7 @@ describe('an attacker', () => {
   }
 
   it('gets nowhere, while the token itself is right', async () => {
-    expect(await reason(issued())).to.equal('accepted');
+    expect(await reason(await issued())).to.equal('accepted');
     expect(await reason(forge(header, claims(), secret))).to.equal('accepted');
   });
 
@@ -75,14 +83,14 @@ describe('an attacker', () => {
     };
 
     it('is refused by our verifier, whatever and wherever it is', async () => {
-      const jwt = issued();
+      const jwt = await issued();
       for (const [at, altered] of variants(jwt, `AQgw9-_.=+/ \n\u0000é${nearby(jwt)}`)) {
         expect(await reason(altered), `${altered} at ${at}`).not.to.equal('accepted');
       }
     });
 
-    it('is refused by jsonwebtoken', () => {
-      const jwt = issued();
+    it('is refused by jsonwebtoken', async () => {
+      const jwt = await issued();
       expect(jsonwebtoken.verify(jwt, secret)).to.include({ sub: 'u1' });
       for (const [at, altered] of variants(jwt, `AQgw9-_.=${nearby(jwt)}`)) {
         expect(() => jsonwebtoken.verify(altered, secret), `${altered} at ${at}`).to.throw();
@@ -97,7 +105,7 @@ describe('an attacker', () => {
         ['HS384', 0],
         ['HS512', 15],
       ] as const) {
-        const jwt = issued(algorithm);
+        const jwt = await issued(algorithm);
         const accepted: string[] = [];
         for (const [, altered] of variants(jwt, 'AQgw9-_')) {
           await jwtVerify(altered, key).then(
@@ -155,7 +163,7 @@ describe('an attacker', () => {
     });
 
     it('is refused with an empty, a short and a long signature', async () => {
-      const jwt = issued();
+      const jwt = await issued();
       const [head = '', payload = '', signature = ''] = jwt.split('.');
       const bytes = Buffer.from(signature, 'base64url');
       const others = [
@@ -170,14 +178,14 @@ describe('an attacker', () => {
     });
   });
 
-  describe('who chooses the algorithm', () => {
+  describe('security 1: who chooses the algorithm', () => {
     it('is refused with another hash under the same secret', async () => {
       for (const alg of ['HS384', 'HS512']) {
         expect(await reason(forge({ ...header, alg }, claims(), secret, alg))).to.equal(
           'wrong_algorithm',
         );
         expect(await reason(forge(header, claims(), secret, alg))).to.equal('bad_signature');
-        const its = hmacKeyRing(alg === 'HS384' ? 'HS384' : 'HS512', secret).signing.kid;
+        const its = hmacKeyRing(alg === 'HS384' ? 'HS384' : 'HS512', secret).signing().kid;
         expect(await reason(forge({ alg, kid: its }, claims(), secret, alg))).to.equal(
           'unknown_key',
         );
@@ -282,7 +290,7 @@ describe('an attacker', () => {
     });
   });
 
-  describe('who brings a key or rules along in the header', () => {
+  describe('security 18: who brings a key or rules along in the header', () => {
     it('is refused, and nobody is asked for that key', async () => {
       let visits = 0;
       const listener = createServer((_, res) => {
@@ -365,7 +373,7 @@ describe('an attacker', () => {
 
   describe('who writes the token in another form', () => {
     it('is refused', async () => {
-      const jwt = issued();
+      const jwt = await issued();
       const [head = '', payload = '', signature = ''] = jwt.split('.');
       const json = { payload, protected: head, signature };
       const forms = [

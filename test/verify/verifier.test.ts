@@ -51,6 +51,22 @@ describe('a verifier', () => {
     expect(await verify(payload)).to.deep.equal(payload);
   });
 
+  it('gives claims that nobody can change for the next one, however deep', async () => {
+    const payload = claims({ roles: ['user'], nested: { deep: [{}] } });
+    const jwt = forge(header, payload, secret);
+    const keeping = verifier({});
+    const frozen = (value: unknown): boolean =>
+      typeof value !== 'object' ||
+      value === null ||
+      (Object.isFrozen(value) && Object.values(value).every(frozen));
+    for (let time = 1; time < 4; time += 1) {
+      const token = await keeping.verify(jwt);
+      expect(token).to.deep.equal(payload);
+      expect(frozen(token)).to.equal(true);
+      expect(() => (token['roles'] as string[]).push('admin')).to.throw(TypeError);
+    }
+  });
+
   it('takes the key that the token names, each with its own algorithm', async () => {
     const other = randomBytes(64).toString('hex');
     const keys = [trustedKey(secret, 'k1'), trustedKey(other, 'k2', 'HS512')];
@@ -69,7 +85,7 @@ describe('a verifier', () => {
     expect(message).not.to.include(jwt);
   });
 
-  describe('demands', () => {
+  describe('security 7: demands', () => {
     for (const name of ['iss', 'sub', 'iat', 'exp', 'jti', 'sid']) {
       it(`the claim ${name}`, async () => {
         expect(await reason(claims({ [name]: undefined }))).to.equal('claim_missing');
@@ -90,7 +106,7 @@ describe('a verifier', () => {
     });
 
     it('a JWT, and no other kind of token that the same key may have signed', async () => {
-      for (const typ of [undefined, null, '', 'at+jwt', 'statuslist+jwt', 'JWT ', ['JWT'], 1]) {
+      for (const typ of [undefined, null, '', 'statuslist+jwt', 'JWT ', ['JWT'], 1]) {
         const jwt = forge({ ...header, typ }, claims(), secret);
         expect(await failureOf(verifier().verify(jwt)), String(typ)).to.be.instanceOf(TokenError);
       }
@@ -134,6 +150,69 @@ describe('a verifier', () => {
       }
       expect(await reason(claims(), options)).to.equal('claim_missing');
       expect(await reason(claims({ aud: 'billing' }))).to.equal('accepted');
+    });
+
+    it('one of its audiences, when it has several', async () => {
+      const options = { audience: ['orders', 'billing'] };
+      for (const aud of ['orders', 'billing', ['other', 'billing']]) {
+        expect(await reason(claims({ aud }), options)).to.equal('accepted');
+      }
+      for (const aud of ['other', [], ['other'], ['orders', 1]]) {
+        expect(await reason(claims({ aud }), options)).to.equal('wrong_audience');
+      }
+    });
+
+    it('an audience that is one, even where it is not looked for', async () => {
+      for (const aud of [1, null, {}, [1], [['orders']]]) {
+        expect(await reason(claims({ aud })), JSON.stringify(aud)).to.equal('malformed');
+      }
+    });
+
+    it('claims of the types that they have, where it has them', async () => {
+      for (const name of ['id', 'username', 'name', 'email', 'client_id']) {
+        for (const value of [1, null, ['x'], {}, true]) {
+          expect(await reason(claims({ [name]: value })), name).to.equal('malformed');
+        }
+        expect(await reason(claims({ [name]: 'x' })), name).to.equal('accepted');
+      }
+      for (const name of ['roles', 'amr']) {
+        for (const value of ['admin', null, [1], [['admin']], {}, 1]) {
+          expect(await reason(claims({ [name]: value })), name).to.equal('malformed');
+        }
+        expect(await reason(claims({ [name]: ['x'] })), name).to.equal('accepted');
+      }
+    });
+
+    it('in production, another proof of identity than the bypass', async () => {
+      for (const amr of [['bypass'], ['pwd', 'bypass']]) {
+        const payload = claims({ amr, aud: 'orders' });
+        for (const more of [{}, { audience: 'orders' }, { cache: false as const }]) {
+          expect(await reason(payload, { production: true, ...more })).to.equal('bypass_refused');
+          expect(await reason(payload, { production: false, ...more })).to.equal('accepted');
+        }
+      }
+      for (const amr of [['pwd'], [], undefined, ['bypassed']]) {
+        expect(await reason(claims({ amr }), { production: true })).to.equal('accepted');
+      }
+    });
+
+    it('that by what NODE_ENV said when the verifier was made', async () => {
+      const jwt = forge(header, claims({ amr: ['bypass'] }), secret);
+      const before = process.env['NODE_ENV'];
+      const made = (mode: string) => {
+        process.env['NODE_ENV'] = mode;
+        try {
+          return verifier();
+        } finally {
+          process.env['NODE_ENV'] = before;
+        }
+      };
+      expect(await failureOf(made('production').verify(jwt))).to.include({
+        reason: 'bypass_refused',
+      });
+      for (const mode of ['development', 'test']) {
+        expect(await made(mode).verify(jwt)).to.include({ sub: 'u1' });
+      }
     });
 
     it('a payload that is an object', async () => {
@@ -187,6 +266,15 @@ describe('a verifier', () => {
       expect(await reason(claims({ exp: exp - 60 }), { clockTolerance: 60 })).to.equal('expired');
     });
 
+    it('and refuses everything by a clock that answers no number', async () => {
+      expect(await reason(claims(), { now: () => Number.NaN })).to.equal('expired');
+    });
+
+    it('which never are endless', async () => {
+      const endless = JSON.stringify(claims()).replace(/"exp":\d+/, '"exp":1e999');
+      expect(await reason(endless)).to.equal('malformed');
+    });
+
     it('in seconds: a time in milliseconds is an expiry far away, a negative one long past', async () => {
       expect(await reason(claims({ exp: -1 }))).to.equal('expired');
       expect(await reason(claims({ exp: 0 }))).to.equal('expired');
@@ -216,6 +304,7 @@ describe('a verifier', () => {
         { keys },
         { keys, issuer: null },
         { keys, issuer: ISSUER, audience: null },
+        { keys, issuer: ISSUER, audience: undefined },
       ];
       for (const options of loose)
         expect(() => void Reflect.apply(createVerifier, undefined, [options])).to.throw(TypeError);
