@@ -44,7 +44,7 @@ type Row = Required<Insertable<Omit<AuditEventsTable, 'id'>>>;
 const USER_AGENT = 256;
 const ADDRESS = 64;
 
-/** So many failed attempts a process puts into the table each minute. The log has them all. */
+/** So many failed attempts of each kind a process puts into the table each minute. The log has them all. */
 const MOST_ATTEMPTS = 120;
 /** How many names of `recordOnce` a process remembers. What it has forgotten, the table still knows. */
 const REMEMBERED = 10_000;
@@ -63,8 +63,8 @@ export class SqlAudit implements Audit {
   /** Made when it is first wanted: the tables may be those of an older version, which are only looked at. */
   #insert: ReturnType<SqlAudit['prepared']> | undefined;
   readonly #recorded = new Set<string>();
-  /** How many attempts there were in which minute. */
-  #attempts = { minute: 0, count: 0 };
+  /** How many attempts of each kind there were in which minute: a storm of one must not hide another. */
+  #attempts = { minute: 0, counts: new Map<AuditEvent['event'], number>() };
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -93,11 +93,17 @@ export class SqlAudit implements Audit {
 
   async recordAttempt(event: AuditEvent): Promise<void> {
     const minute = Math.floor(this.#parts.clock.now() / MINUTE);
-    if (this.#attempts.minute !== minute) this.#attempts = { minute, count: 0 };
-    this.#attempts.count += 1;
-    if (this.#attempts.count > MOST_ATTEMPTS) {
-      const details = { limit: 'record of attempts' };
-      await this.recordOnce('attempts', () => ({ event: 'limit.reached', details }), MINUTE);
+    if (this.#attempts.minute !== minute) this.#attempts = { minute, counts: new Map() };
+    const { counts } = this.#attempts;
+    const count = (counts.get(event.event) ?? 0) + 1;
+    counts.set(event.event, count);
+    if (count > MOST_ATTEMPTS) {
+      const details = { limit: 'record of attempts', of: event.event };
+      await this.recordOnce(
+        `attempts ${event.event}`,
+        () => ({ event: 'limit.reached', details }),
+        MINUTE,
+      );
     } else {
       await this.#insertRelaxed(this.#row(event));
     }

@@ -28,6 +28,7 @@ export const EVENTS = [
   'client.deleted',
   'client.refused',
   'limit.reached',
+  'limit.overloaded',
 ] as const;
 
 export type EventName = (typeof EVENTS)[number];

@@ -69,6 +69,7 @@ export class Population {
         email_canonical: `${username}@example.org`,
         name: `User ${index}`,
         password_hash: `$argon2id$v=19$m=19456,t=2,p=1$${randomBytes(16).toString('base64')}$${randomBytes(32).toString('base64')}`,
+        sign_outs: 0,
         roles: '["editor"]',
         created_at: this.#now - 365 * DAY,
         updated_at: this.#now - 365 * DAY,

@@ -17,6 +17,8 @@ import { localStrategy } from './strategies/local.ts';
 interface Identified {
   readonly user: User;
   readonly amr: Amr;
+  /** The hash of the password, where that was the proof. */
+  readonly passwordHash?: string;
   /** Whether the proof is good still, asked in the transaction of the session. Left out, whether the user is active. */
   readonly stillHolds?: (db: Transaction<Schema>) => Promise<boolean>;
   /** Puts the sign-in on record, together with its session. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { Problem } from '../core/errors.ts';
 import { seeOther } from '../core/http.ts';
 import type { User } from '../users/user-store.ts';
-import { callerNetwork, countAttempt, rememberDevice, withAttempt } from './attempts.ts';
+import { callerBuckets, refuseWhenBusy, rememberDevice, withAttempt } from './attempts.ts';
 import { isForm, optionalText, parseBody, PASSWORD_LENGTH, text } from './body.ts';
 import { aboutUser, byNobody, byUser } from './on-record.ts';
 import type { RouteServices } from './services.ts';
@@ -29,16 +29,19 @@ export function register(services: RouteServices): RequestHandler {
     const problem = passwordProblem(password, [username, email, name]);
     if (problem !== undefined)
       throw new Problem('password_refused', problem, { field: 'password' });
-    const buckets = [{ kind: 'registration', subject: callerNetwork(req) }] as const;
-    await countAttempt(services, req, { buckets });
-    const passwordHash = await passwords.hash(password);
-    const user = await audit.recordWith({ ...byNobody(req), event: 'user.added' }, (write) =>
-      users.add({ username, email, name, passwordHash }, (db, added) =>
-        write(db, { subject: { kind: 'user', id: added.id, name: added.username } }),
-      ),
-    );
-    await startSession(services, req, { user, amr: 'pwd' }, { device: 'new' });
-    await rememberDevice(services, res, user.id);
+    await refuseWhenBusy(services, req, 'anyone');
+    // names that are taken count as well: whoever asks for one after another wants to know who is here
+    const always = callerBuckets(req, 'registration');
+    await withAttempt(services, req, { buckets: [], always }, async () => {
+      const passwordHash = await passwords.hash(password);
+      const user = await audit.recordWith({ ...byNobody(req), event: 'user.added' }, (write) =>
+        users.add({ username, email, name, passwordHash }, (db, added) =>
+          write(db, { subject: { kind: 'user', id: added.id, name: added.username } }),
+        ),
+      );
+      await startSession(services, req, { user, amr: 'pwd' }, { device: 'new' });
+      rememberDevice(services, res, user.id, passwordHash);
+    });
     next();
   };
 }
@@ -57,28 +60,29 @@ export function changePassword(services: RouteServices): RequestHandler {
     const change = parseBody(passwordChange, req.body);
     // by session, so that whoever has stolen one locks nobody out of the others
     const buckets = [{ kind: 'password change', subject: publicId }] as const;
+    const always = [{ kind: 'login', subject: user.username }] as const;
     const whose = () => aboutUser(user.id);
-    await withAttempt(services, req, { buckets, whose }, async () => {
-      const logins = [{ kind: 'login', subject: user.username }] as const;
-      await countAttempt(services, req, { buckets: logins, whose });
-      await replacePassword(services, req, user, change);
+    await withAttempt(services, req, { buckets, always, whose }, async () => {
+      const passwordHash = await replacePassword(services, req, user, change);
+      rememberDevice(services, res, user.id, passwordHash);
     });
-    await rememberDevice(services, res, user.id);
     if (isForm(req)) return seeOther(res, '/account?changed=password');
     res.writeHead(204).end();
   };
 }
 
+/** @returns the hash of the new one */
 async function replacePassword(
   { users, audit, passwords, passwordProblem, sessions }: RouteServices,
   req: Request,
   { id, username, email, name }: User,
   change: z.output<typeof passwordChange>,
-): Promise<void> {
+): Promise<string> {
   const { publicId } = requiredSignIn(req);
   const by = { ...byUser(req, id), session: publicId };
   const current = await users.passwordHash(id);
   if (!(await passwords.matches(current, change.current_password)) || current === null) {
+    req.passwordWasWrong = true; // before anything can fail
     await audit.recordAttempt({ ...by, event: 'user.password_refused' });
     throw wrongPassword();
   }
@@ -93,6 +97,7 @@ async function replacePassword(
       await write(db);
     }),
   );
+  return replacement;
 }
 
 function wrongPassword(): Problem {

@@ -3,8 +3,9 @@ import { durationInWords } from '../core/durations.ts';
 import type { AuditEvent } from '../audit/events.ts';
 import { Problem } from '../core/errors.ts';
 import { cookieValue } from '../core/http.ts';
-import { networkOf } from '../core/network.ts';
+import { networksOf } from '../core/network.ts';
 import type { Bucket } from '../users/attempts.ts';
+import type { Line } from '../users/password.ts';
 import { byNobody } from './on-record.ts';
 import type { RouteServices } from './services.ts';
 import { cookieAttributes } from './steps.ts';
@@ -12,6 +13,8 @@ import { cookieAttributes } from './steps.ts';
 /** An attempt, where it is counted, and for the record whose it is. */
 export interface Attempt {
   readonly buckets: readonly Bucket[];
+  /** Where it counts whether it was right or wrong, unless the service had no time for it. */
+  readonly always?: readonly Bucket[];
   readonly whose?: () => AuditEvent['subject'] | Promise<AuditEvent['subject']>;
 }
 
@@ -19,10 +22,10 @@ export interface Attempt {
 export async function countAttempt(
   services: RouteServices,
   req: Request,
-  { buckets, whose }: Attempt,
+  { buckets, always = [], whose }: Attempt,
 ): Promise<void> {
   const { attempts, audit, log } = services;
-  const refusal = await attempts.count(buckets);
+  const refusal = await attempts.count([...buckets, ...always]);
   if (refusal === undefined) return;
   const { kind: limit, key, period, wait } = refusal;
   const seconds = Math.ceil(wait / 1000);
@@ -42,9 +45,26 @@ export async function countAttempt(
 }
 
 /** Refuses whoever comes too often, and has them wait for that. @throws that problem */
-export async function refuseSlowly({ holdBack }: RouteServices, problem: Problem): Promise<never> {
+async function refuseSlowly({ holdBack }: RouteServices, problem: Problem): Promise<never> {
   await holdBack();
   throw problem;
+}
+
+/** Before anything is counted for a password that there is no time for. @throws {Problem} `overloaded` */
+export async function refuseWhenBusy(
+  services: RouteServices,
+  req: Request,
+  line: Line,
+): Promise<void> {
+  const busy = services.passwords.refusal(line);
+  if (busy === undefined) return;
+  await recordOverload(services, req);
+  await refuseSlowly(services, busy);
+}
+
+/** So that an operator sees a storm, and owners who are turned away. */
+function recordOverload({ audit }: RouteServices, req: Request): Promise<void> {
+  return audit.recordAttempt({ ...byNobody(req), event: 'limit.overloaded' });
 }
 
 /** One sentence for all limits and names. In whole minutes where there are some: nobody counts 754 seconds. */
@@ -57,11 +77,10 @@ function tooManyAttempts(seconds: number): Problem {
   );
 }
 
-const WRONG = new Set(['invalid_credentials', 'wrong_password']);
-
 /**
  * Counts an attempt before `work` looks at a password, and takes it back unless that was wrong: what people type right,
- * and what the service had no time for, says nothing to an attacker. What was wrong before stays counted.
+ * and what the service had no time for, says nothing to an attacker. What was wrong stays counted, also when the
+ * rest of the work then fails, and the answer does not say that it was.
  */
 export async function withAttempt(
   services: RouteServices,
@@ -70,17 +89,20 @@ export async function withAttempt(
   work: () => Promise<void>,
 ): Promise<void> {
   await countAttempt(services, req, attempt);
-  const giveBack = () =>
-    services.attempts.giveBack(attempt.buckets).catch((error: unknown) => {
+  const { buckets, always = [] } = attempt;
+  const giveBack = (which: readonly Bucket[]) =>
+    services.attempts.giveBack(which).catch((error: unknown) => {
       services.log.warn({ request: req.id, err: error }, 'an attempt stays counted');
     });
   try {
     await work();
+    await giveBack(buckets);
   } catch (error) {
-    if (!(error instanceof Problem && WRONG.has(error.code))) await giveBack();
+    const isOverloaded = error instanceof Problem && error.code === 'overloaded';
+    if (!req.passwordWasWrong) await giveBack(isOverloaded ? [...buckets, ...always] : buckets);
+    if (isOverloaded) await recordOverload(services, req);
     throw error;
   }
-  await giveBack();
 }
 
 /**
@@ -95,24 +117,31 @@ export async function loginBuckets(
   const shown = cookieValue(req.headers.cookie, site.deviceCookie);
   const device = await devices.recognise(shown, login);
   if (device !== undefined) return [{ kind: 'device', subject: device }];
-  return [
-    { kind: 'address', subject: callerNetwork(req) },
-    { kind: 'account', subject: login },
-  ];
+  return [...callerBuckets(req, 'address'), { kind: 'account', subject: login }];
 }
 
-/** The caller's network, as far as `TRUST_PROXY` lets a proxy say who that is. */
-export function callerNetwork(req: Request): string {
-  return networkOf(req.ip ?? '');
+/** The buckets of the caller's network and of the block around it, as far as `TRUST_PROXY` lets a proxy say who that is. */
+export function callerBuckets(
+  req: Request,
+  kind: 'address' | 'registration' | 'client address',
+): Bucket[] {
+  const { network, block } = networksOf(req.ip ?? '');
+  const own: Bucket = { kind, subject: network };
+  // the network first: one that is full cannot fill up the block
+  return block === undefined ? [own] : [own, { kind: `${kind} block`, subject: block }];
 }
 
-/** Lets the device try again another day, whatever others have tried until then. */
-export async function rememberDevice(
+/**
+ * Lets the device try again another day, whatever others have tried until then.
+ * @param passwordHash of the password that whoever is here has shown to know
+ */
+export function rememberDevice(
   { devices, site }: RouteServices,
   res: Response,
   userId: string,
-): Promise<void> {
-  const { value, lifetime } = await devices.remember(userId);
+  passwordHash: string,
+): void {
+  const { value, lifetime } = devices.remember(userId, passwordHash);
   const scope =
     site.cookieScope.sameSite === 'none' ? site.cookieScope : ({ sameSite: 'strict' } as const);
   const attributes = { ...cookieAttributes(site), ...scope, maxAge: lifetime * 1000 };

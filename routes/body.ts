@@ -25,6 +25,8 @@ const parseForm = express.urlencoded({
 
 /** Reads a JSON or form body into `req.body`; any other content type is 415, and no body at all is `{}`. */
 export const readBody: RequestHandler = (req, res, next) => {
+  // the parsers would refuse it as well, but not before they had received all of it
+  if (Number(req.headers['content-length']) > LIMIT) return next(tooLarge());
   const done = (error?: unknown) => {
     req.body ??= {};
     next(error);
@@ -42,6 +44,12 @@ export function isForm(req: Request): boolean {
 
 function hasBody({ headers }: Request): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
+}
+
+/** What comes after the headers is not waited for: the connection has to be closed. */
+function tooLarge(): Problem {
+  const headers = { Connection: 'close' };
+  return new Problem('payload_too_large', 'The body has more than 16 KiB.', { headers });
 }
 
 function unsupported(): Problem {

@@ -2,7 +2,8 @@ import { type Request, type RequestHandler, Router } from 'express';
 import { MINUTE } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
 import { callerOf, sendJson } from '../core/http.ts';
-import { callerNetwork, countAttempt } from './attempts.ts';
+import type { Bucket } from '../users/attempts.ts';
+import { callerBuckets, countAttempt } from './attempts.ts';
 import { isForm, readBody } from './body.ts';
 import { endpoint } from './endpoint.ts';
 import { answerOAuthErrors } from './errors.ts';
@@ -90,10 +91,10 @@ function requireClient(services: RouteServices): RequestHandler {
 async function noteGuess(services: RouteServices, req: Request, id: string): Promise<void> {
   const { audit, apiClients } = services;
   const subject = (await apiClients.find(id)) && ({ kind: 'client', id } as const);
-  const buckets = [
-    { kind: 'client address', subject: callerNetwork(req) },
+  const buckets: Bucket[] = [
+    ...callerBuckets(req, 'client address'),
     { kind: 'client', subject: id },
-  ] as const;
+  ];
   await countAttempt(services, req, { buckets, whose: () => subject });
   const event = { ...byNobody(req), event: 'client.refused', subject } as const;
   if (subject !== undefined) await audit.recordAttempt(event);

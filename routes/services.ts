@@ -112,6 +112,8 @@ declare global {
       id: string;
       /** Whether the user who logs in has done so from this device before. */
       knownDevice?: boolean;
+      /** Whether a password that came with it has turned out to be wrong. */
+      passwordWasWrong?: boolean;
       /** Who is signed in, behind `readSession`. */
       signIn?: SignIn | undefined;
       /** Who asks, behind the check of API clients. */

@@ -2,13 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { z } from 'zod';
 import { Problem, wrongCredentials } from '../core/errors.ts';
 import { localPath, seeOther, sendJson, wantsPage } from '../core/http.ts';
-import {
-  countAttempt,
-  loginBuckets,
-  refuseSlowly,
-  rememberDevice,
-  withAttempt,
-} from './attempts.ts';
+import { loginBuckets, refuseWhenBusy, rememberDevice, withAttempt } from './attempts.ts';
 import { isForm, optionalText, parseBody, PASSWORD_LENGTH, text } from './body.ts';
 import { aboutUser, byNobody, byUser } from './on-record.ts';
 import type { Refusal, RouteServices } from './services.ts';
@@ -51,16 +45,16 @@ export function signInWithPassword(services: RouteServices): RequestHandler {
     const { username } = parseBody(credentials, req.body);
     const buckets = await loginBuckets(services, req, username);
     req.knownDevice = buckets.some(({ kind }) => kind === 'device');
-    const busy = services.passwords.refusal(req.knownDevice ? 'known' : 'anyone');
-    if (busy) await refuseSlowly(services, busy); // before anything is written for it
+    await refuseWhenBusy(services, req, req.knownDevice ? 'known' : 'anyone');
     const device = req.knownDevice ? 'known' : 'new';
     const whose = async () => aboutUser((await services.users.findLogin(username))?.user.id);
-    await withAttempt(services, req, { buckets, whose }, async () => {
-      await countAttempt(services, req, { buckets: [{ kind: 'login', subject: username }], whose });
+    const always = [{ kind: 'login', subject: username }] as const;
+    await withAttempt(services, req, { buckets, always, whose }, async () => {
       const identified = await identify(services, 'local', req, res);
       await startSession(services, req, identified, { device });
+      const { user, passwordHash } = identified;
+      if (passwordHash !== undefined) rememberDevice(services, res, user.id, passwordHash);
     });
-    await rememberDevice(services, res, requiredSignIn(req).userId);
     next();
   };
 }
@@ -86,6 +80,7 @@ async function refuse(
   req: Request,
   { userId, message }: Refusal,
 ): Promise<never> {
+  req.passwordWasWrong = true; // before anything can fail
   await audit.recordAttempt({ ...byNobody(req, userId), event: 'login.failed', reason: message });
   throw wrongCredentials();
 }

@@ -52,6 +52,7 @@ function sessionsOf(db: Kysely<Schema>, owner: SessionOwner, now: number) {
     .where(column, '=', value)
     .where('expires_at', '>', now)
     .where('status_list', 'is not', null)
+    .orderBy('id_hash') // in which they are changed, by all who do so
     .execute();
 }
 

@@ -93,7 +93,8 @@ export interface SessionStore extends Store {
    */
   revokeOfUser(userId: string, publicId: string, note?: EndingNote): Promise<boolean>;
   /**
-   * Ends all sessions of a user, but for the one of the public id `except`.
+   * Ends all sessions of a user, but for the one of the public id `except`. A sign-in that is under way, and kept provided
+   * that this has not happened, is not kept.
    * @param because the change that is the reason for it: both are done, or neither, as when it throws. It may run more
    *   than once, and touches nothing but the database.
    * @returns how many there were

@@ -2,6 +2,7 @@ import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import type { Change, Database } from '../storage/database.ts';
 import type { SessionsTable } from '../storage/schema.ts';
+import { noteSignOut } from '../storage/sign-outs.ts';
 import { revokeEverything } from '../storage/status-entries.ts';
 import { entryOf, removeSessions, type Which } from './endings.ts';
 import type { SessionLifetime } from './lifetime.ts';
@@ -160,7 +161,10 @@ export class SqlSessionStore extends SessionStoreBase implements SessionStore {
   revokeByUser(userId: string, except = '', because?: Change, note?: EndingNote): Promise<number> {
     return this.#end(
       (eb) => eb.and([eb('user_id', '=', userId), eb('public_id', '!=', except)]),
-      because,
+      async (db) => {
+        await noteSignOut(db, userId);
+        await because?.(db);
+      },
       note,
     );
   }

@@ -27,6 +27,8 @@ export interface UsersTable {
   /** JSON array of strings. */
   roles: string;
   disabled_at: number | null;
+  /** How often all sessions of the user, or all but one, have been ended: see storage/sign-outs.ts. */
+  sign_outs: number;
   created_at: number;
   updated_at: number;
 }

@@ -18,14 +18,18 @@ export const ALLOWANCES = {
   login: { limit: 300, period: 15 * MINUTE },
   /** Wrong passwords from one network: a school may be behind it. */
   address: { limit: 100, period: 15 * MINUTE },
+  /** The same from one block of networks, as one customer with IPv6 may have it: a carrier's many may be behind it too. */
+  'address block': { limit: 500, period: 15 * MINUTE },
   /** Sign-ups from one network. */
   registration: { limit: 50, period: 60 * MINUTE },
+  'registration block': { limit: 250, period: 60 * MINUTE },
   /** Wrong current passwords in one session. */
   'password change': { limit: 10, period: 15 * MINUTE },
   /** Wrong secrets for one API client. */
   client: { limit: 10, period: 15 * MINUTE },
   /** Wrong secrets of API clients from one network. */
   'client address': { limit: 100, period: 15 * MINUTE },
+  'client address block': { limit: 500, period: 15 * MINUTE },
 } as const satisfies Record<string, Allowance>;
 
 /** What attempts are counted for. */
@@ -46,6 +50,8 @@ export interface Refusal {
 
 /** Where attempts are counted, for all processes together. Whatever fails does so with a `StorageError`. */
 export interface AttemptStore {
+  /** @returns 0, or how many milliseconds there will be no room. Writes nothing. */
+  wait(key: string, allowance: Allowance): Promise<number>;
   /**
    * Counts an attempt if the allowance has room for it, in one step: of many at once no more get through.
    * @returns 0, or how many milliseconds there will be no room; such an attempt is not counted, nor put off further
@@ -68,20 +74,30 @@ export class Attempts {
     this.#secret = derivedKey(secret, 'coatcheck attempts');
   }
 
-  /** Counts an attempt in all buckets, or in none. @returns the one that was full */
+  /**
+   * Counts an attempt in all buckets, or in none. All are looked at first: whoever goes on trying where one is full, which
+   * costs them nothing, has nothing written for it.
+   * @returns the one that was full
+   */
   async count(buckets: readonly Bucket[]): Promise<Refusal | undefined> {
-    const counted: Bucket[] = [];
-    for (const bucket of buckets) {
-      const { kind } = bucket;
-      const key = this.#key(bucket);
-      const wait = await this.#store.take(key, ALLOWANCES[kind]);
+    const waits = await Promise.all(
+      buckets.map((bucket) => this.#store.wait(this.#key(bucket), ALLOWANCES[bucket.kind])),
+    );
+    const full = waits.findIndex((wait) => wait > 0);
+    if (buckets[full] !== undefined) return this.#refusal(buckets[full], waits[full] ?? 0);
+    for (const [index, bucket] of buckets.entries()) {
+      const wait = await this.#store.take(this.#key(bucket), ALLOWANCES[bucket.kind]);
       if (wait > 0) {
-        await this.giveBack(counted);
-        return { kind, key, period: ALLOWANCES[kind].period, wait };
+        await this.giveBack(buckets.slice(0, index)); // many came at once
+        return this.#refusal(bucket, wait);
       }
-      counted.push(bucket);
     }
     return undefined;
+  }
+
+  #refusal(bucket: Bucket, wait: number): Refusal {
+    const { kind } = bucket;
+    return { kind, key: this.#key(bucket), period: ALLOWANCES[kind].period, wait };
   }
 
   /** Takes back an attempt that was counted: it has turned out to be none. */

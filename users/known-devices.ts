@@ -32,11 +32,15 @@ export class KnownDevices {
     this.#keys = secrets.map((secret) => derivedKey(secret, 'coatcheck known device'));
   }
 
-  /** @returns what the device has to show next time, a new id each time, and for how many seconds it is good */
-  async remember(userId: string): Promise<{ value: string; lifetime: number }> {
+  /**
+   * @param passwordHash what the password was checked against, or has become: were it read now, it could be of another
+   *   password, which whoever is here does not know
+   * @returns what the device has to show next time, a new id each time, and for how many seconds it is good
+   */
+  remember(userId: string, passwordHash: string): { value: string; lifetime: number } {
     const id = randomBytes(16).toString('base64url');
     const end = String(numericDate(this.#clock.now()) + LIFETIME);
-    const signed = [id, end, userId, await this.#users.passwordHash(userId)];
+    const signed = [id, end, userId, passwordHash];
     const signature = this.#signatures(signed)[0]?.toString('base64url') ?? '';
     return { value: `${id}.${end}.${signature}`, lifetime: LIFETIME };
   }

@@ -17,16 +17,23 @@ const READERS: readonly HashReader[] = [argon2, bcrypt, scrypt, pbkdf2, firebase
 export function readHash(hash: string): Check | string {
   for (const read of READERS) {
     const check = read(hash.replace(DJANGO, ''));
-    if (typeof check === 'function') return asTypedOrComposed(check);
+    if (typeof check === 'function') return inAnyForm(check);
     if (check !== undefined) return check;
   }
   return 'The password hash is damaged or of a kind that is not known: bcrypt, scrypt, PBKDF2, argon2 and those of Firebase are.';
 }
 
-/** Elsewhere a password was hashed in the form (UAX #15) in which it was typed; most keyboards give it composed. */
-function asTypedOrComposed(check: Check): Check {
+/**
+ * The forms (UAX #15) in which a password may have been hashed elsewhere: as it was typed, and composed, as most keyboards
+ * give it. They differ only where letters were typed with their marks apart: then a wrong password costs two checks.
+ */
+export function formsOf(password: string): readonly string[] {
+  return [...new Set([password, password.normalize('NFC')])];
+}
+
+function inAnyForm(check: Check): Check {
   return async (password) => {
-    const composed = password.normalize('NFC');
-    return (await check(password)) || (composed !== password && (await check(composed)));
+    for (const form of formsOf(password)) if (await check(form)) return true;
+    return false;
   };
 }

@@ -5,7 +5,7 @@ import type { Transaction } from 'kysely';
 import { monotonic } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
 import type { Schema } from '../storage/schema.ts';
-import { readHash } from './password-hashes.ts';
+import { formsOf, readHash } from './password-hashes.ts';
 import type { User, UserStore } from './user-store.ts';
 
 /** argon2id (the package's default) as OWASP's Password Storage Cheat Sheet has it: 19 MiB, 2 passes, 1 lane. */
@@ -21,7 +21,10 @@ const TODAYS = `$argon2id$v=19$m=${PARAMETERS.memoryCost},t=${PARAMETERS.timeCos
 const LINES = { again: Infinity, known: 16, anyone: 64 } as const;
 export type Line = keyof typeof LINES;
 
-/** Whoever would wait longer than that, in milliseconds, is better told to come back. */
+/**
+ * Whoever would wait longer than that, in milliseconds, is better told to come back. They are told when a core is free
+ * again: after one check more at the most, which takes up to two seconds if the hash is from elsewhere (see users/hashes).
+ */
 const LONGEST_WAIT = 5000;
 
 /** Of the four threads of Node's pool one is left to files, names and certificates. */
@@ -82,7 +85,7 @@ export class PasswordHasher {
     line: Line = 'anyone',
   ): Promise<boolean> {
     const dummy = await this.#dummy;
-    return this.#slots.run(line, async () => {
+    const check = async () => {
       try {
         if (passwordHash !== null) return await isBehind(passwordHash, password);
       } catch {
@@ -90,12 +93,19 @@ export class PasswordHasher {
       }
       await isBehind(dummy, password);
       return false;
-    });
+    };
+    return this.#slots.run(line, check, placesOf(passwordHash, password));
   }
 }
 
 function hashOf(password: string): Promise<string> {
   return hash(password.normalize('NFC'), PARAMETERS);
+}
+
+/** How many places to wait a check takes: two where the password may have to be tried in two forms. */
+function placesOf(passwordHash: string | null, password: string): number {
+  const isFromElsewhere = passwordHash !== null && !passwordHash.startsWith(TODAYS);
+  return isFromElsewhere ? formsOf(password).length : 1;
 }
 
 async function isBehind(passwordHash: string, password: string): Promise<boolean> {
@@ -108,7 +118,12 @@ async function isBehind(passwordHash: string, password: string): Promise<boolean
 /** Somebody who knew the password a moment ago. */
 export interface Authenticated {
   readonly user: User;
-  /** Whether the user may sign in and that password is theirs still; see `UserStore.holdActive`. */
+  /** The hash of that password. */
+  readonly passwordHash: string;
+  /**
+   * Whether the user may sign in and that password is theirs still, and their sessions were not ended meanwhile: whoever
+   * signs out everywhere means this one too. See `UserStore.holdActive`.
+   */
   readonly stillHolds: (db: Transaction<Schema>) => Promise<boolean>;
 }
 
@@ -134,7 +149,7 @@ export async function authenticate(
   const found = await users.findLogin(login);
   const matches = await passwords.matches(found?.passwordHash ?? null, password, line);
   if (found === undefined) return { user: undefined, userId: undefined, reason: 'unknown name' };
-  const { user, passwordHash } = found;
+  const { user, passwordHash, signOuts } = found;
   if (user.disabled) return { user: undefined, userId: user.id, reason: 'disabled' };
   if (!matches || passwordHash === null) {
     return { user: undefined, userId: user.id, reason: 'wrong password' };
@@ -145,7 +160,11 @@ export async function authenticate(
     return authenticate(users, passwords, { login, password, line });
   }
   const current = renewed ?? passwordHash;
-  return { user, stillHolds: (db) => users.holdActive(user.id, db, current) };
+  return {
+    user,
+    passwordHash: current,
+    stillHolds: (db) => users.holdActive(user.id, db, { passwordHash: current, signOuts }),
+  };
 }
 
 /** Lets so many run at once, and others wait so long. */
@@ -159,18 +178,20 @@ class Slots {
     this.#longestWait = longestWait;
   }
 
-  isFull(line: Line): boolean {
-    return this.#free === 0 && this.#waiting[line].length >= LINES[line];
+  isFull(line: Line, places = 1): boolean {
+    const taken = this.#waiting[line].reduce((sum, one) => sum + one.places, 0);
+    return this.#free === 0 && taken + places > LINES[line];
   }
 
-  async run<T>(line: Line, task: () => Promise<T>): Promise<T> {
-    if (this.isFull(line)) throw overloaded();
+  /** @param places that it takes in the line, while it waits */
+  async run<T>(line: Line, task: () => Promise<T>, places = 1): Promise<T> {
+    if (this.isFull(line, places)) throw overloaded();
     if (this.#free > 0) {
       this.#free -= 1;
     } else {
       const since = monotonic();
       await new Promise<void>((enter, refuse) => {
-        this.#waiting[line].push({ since, enter, refuse });
+        this.#waiting[line].push({ places, since, enter, refuse });
       });
     }
     try {
@@ -196,6 +217,7 @@ class Slots {
 }
 
 interface Waiting {
+  readonly places: number;
   readonly since: number;
   enter(): void;
   refuse(problem: Problem): void;

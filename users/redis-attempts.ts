@@ -26,6 +26,14 @@ end`);
 export function redisAttempts(redis: RedisConnection, clock: Clock): AttemptStore {
   const name = (key: string) => `${redis.prefix}attempts:${key}`;
   return {
+    async wait(key, { limit, period }) {
+      const now = clock.now();
+      const kept = await redis.run((client) => client.hGet(name(key), 'forgotten_at'));
+      const forgottenAt = Number(kept ?? 0);
+      return forgottenAt > now + 2 * period
+        ? 0
+        : Math.max(forgottenAt + period / limit - now - period, 0);
+    },
     async take(key, { limit, period }) {
       return Number(await redis.script(TAKE, [name(key)], [clock.now(), period / limit, period]));
     },

@@ -17,15 +17,20 @@ export function sqlAttempts(database: Database, clock: Clock): AttemptStore {
   const giveBack = database.prepareRelaxed(
     sql`update attempts set forgotten_at = forgotten_at - ${0} where key = ${''}`.compile(kysely),
   );
+  async function wait(key: string, allowance: Allowance): Promise<number> {
+    const { latest, wrong } = bounds(allowance, clock.now());
+    const forgottenAt = (await read([key]))?.forgotten_at ?? 0;
+    return forgottenAt > wrong ? 0 : Math.max(forgottenAt - latest, 0);
+  }
   return {
+    wait,
     async take(key, allowance) {
       const now = clock.now();
       const { share, latest, wrong } = bounds(allowance, now);
       const first = now + share;
       const taken = await take([key, first, now, latest, share, first, latest, wrong]);
       if (taken !== undefined) return 0;
-      const forgottenAt = (await read([key]))?.forgotten_at ?? 0;
-      return Math.max(forgottenAt - latest, 1); // somebody may have given one back meanwhile
+      return Math.max(await wait(key, allowance), 1); // somebody may have given one back meanwhile
     },
     async giveBack(key, { limit, period }) {
       await giveBack([period / limit, key]);

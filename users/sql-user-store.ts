@@ -21,6 +21,7 @@ const COLUMNS = [
   'password_hash',
   'roles',
   'disabled_at',
+  'sign_outs',
   'created_at',
 ] as const satisfies readonly (keyof UsersTable)[];
 
@@ -84,16 +85,17 @@ export function sqlUserStore(database: Database, clock: Clock): UserStore {
       const name = canonical(login);
       const column = name.includes('@') ? 'email_canonical' : 'username_canonical';
       const row = await users.where(column, '=', name).executeTakeFirst();
-      return row && { user: userOf(row), passwordHash: row.password_hash };
+      return row && { user: userOf(row), passwordHash: row.password_hash, signOuts: row.sign_outs };
     },
 
     async passwordHash(id) {
       return (await rowById([id]))?.password_hash ?? null;
     },
 
-    async holdActive(id, inside, passwordHash) {
+    async holdActive(id, inside, { passwordHash, signOuts } = {}) {
       let row = held(id, inside).where('disabled_at', 'is', null);
       if (passwordHash !== undefined) row = row.where('password_hash', '=', passwordHash);
+      if (signOuts !== undefined) row = row.where('sign_outs', '=', signOuts);
       return (await row.executeTakeFirst()).numUpdatedRows > 0n;
     },
 
@@ -166,6 +168,7 @@ export function rowOf(user: NewUser, now: number): Selectable<UsersTable> {
     password_hash: user.passwordHash ?? null,
     roles: JSON.stringify([...new Set(user.roles)]),
     disabled_at: user.disabled ? now : null,
+    sign_outs: 0,
     created_at: user.createdAt ?? now,
     updated_at: now,
   };

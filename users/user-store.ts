@@ -30,6 +30,14 @@ export interface NewUser {
   createdAt?: number | undefined;
 }
 
+/** What a login has found of a user, and rests on. */
+export interface Login {
+  readonly user: User;
+  readonly passwordHash: string | null;
+  /** How often all sessions of the user, or all but one, have been ended. */
+  readonly signOuts: number;
+}
+
 /** Where users are kept. Names are found whatever their case or Unicode form. */
 export interface UserStore {
   /**
@@ -42,13 +50,17 @@ export interface UserStore {
   findActive(id: string): Promise<User | undefined>;
   findByUsername(username: string): Promise<User | undefined>;
   /** By username or e-mail address, with the hash to check a password against. */
-  findLogin(login: string): Promise<{ user: User; passwordHash: string | null } | undefined>;
+  findLogin(login: string): Promise<Login | undefined>;
   passwordHash(id: string): Promise<string | null>;
   /**
-   * Whether the user is there, not disabled, and has that password hash, where one is given. It stays so until the
+   * Whether the user is there, not disabled, and has what is given of a login still. It stays so until the
    * transaction is over: who wants to change it waits for that, and this waits for whoever is changing it.
    */
-  holdActive(id: string, db: Transaction<Schema>, passwordHash?: string): Promise<boolean>;
+  holdActive(
+    id: string,
+    db: Transaction<Schema>,
+    login?: Partial<Pick<Login, 'signOuts'> & { passwordHash: string }>,
+  ): Promise<boolean>;
   /** The roles that the user has, held in the same way, also if the user is disabled; `undefined` if there is none. */
   holdRoles(id: string, db: Transaction<Schema>): Promise<readonly string[] | undefined>;
   /** All of them, by canonical username. */

@@ -39,10 +39,10 @@ const JSON_ARRAY: Form = {
 /** The columns are as wide as they mostly need be: nothing is kept until the end to measure it. */
 const TABLE: Form = {
   head: `${columns('LINE', 'RESULT', 'USERNAME', 'REASON')}\n`,
-  between: '\n',
-  foot: '\n',
+  between: '',
+  foot: '',
   row: ({ line, result, username, reason }) =>
-    columns(String(line), result, visible(username), visible(reason)),
+    `${columns(String(line), result, visible(username), visible(reason))}\n`,
 };
 
 function columns(line: string, result: string, username: string, reason: string): string {

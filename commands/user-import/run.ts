@@ -32,6 +32,9 @@ const BATCH = 200;
 /** How many rows are kept until they are reported: those that are refused come to no batch. */
 const ROWS = 10 * BATCH;
 
+/** After which silence, in milliseconds, the rows that have come are dealt with, however few they are. */
+const PAUSE = 500;
+
 const NO_PASSWORD = 'Without a password: set one with "user password".';
 
 /** A row that has been looked at. */
@@ -46,10 +49,14 @@ type Candidate = { readonly line: number; readonly username: string } & (
 export async function* runImport(job: Import): AsyncGenerator<ReportLine[]> {
   using names = new NamesSoFar();
   const rows = job.format === 'csv' ? csvRows(job.source) : jsonlRows(job.source);
-  for await (const batch of batches(rows, (row) => candidate(row, job, names))) {
-    const users = batch.flatMap((one) => ('user' in one ? [one.user] : []));
-    const outcomeOf = await patiently(() => addAll(users, job), job.log);
-    yield batch.map((one) => reportLine(one, 'user' in one ? outcomeOf(one.user) : one));
+  try {
+    for await (const batch of batches(rows, (row) => candidate(row, job, names))) {
+      const users = batch.flatMap((one) => ('user' in one ? [one.user] : []));
+      const outcomeOf = await patiently(() => addAll(users, job), job.log);
+      yield batch.map((one) => reportLine(one, 'user' in one ? outcomeOf(one.user) : one));
+    }
+  } finally {
+    job.source.destroy(); // a pipe may stay open, though nobody wants to know any more
   }
 }
 
@@ -74,19 +81,53 @@ async function* batches(
   rows: AsyncIterable<Row>,
   look: (row: Row) => Candidate,
 ): AsyncGenerator<Candidate[]> {
+  const reading = rows[Symbol.asyncIterator]();
+  using pause = new Pause();
   let batch: Candidate[] = [];
   let users = 0;
-  for await (const row of rows) {
-    const one = look(row);
-    batch.push(one);
-    if ('user' in one) users += 1;
-    if (users === BATCH || batch.length === ROWS) {
-      yield batch;
-      batch = [];
-      users = 0;
+  let next: Promise<IteratorResult<Row>> | undefined;
+  for (;;) {
+    next ??= reading.next();
+    const read = await Promise.race([next, pause.began]);
+    if (read !== undefined) next = undefined;
+    if (read?.done === false) {
+      pause.putOff();
+      const one = look(read.value);
+      batch.push(one);
+      if ('user' in one) users += 1;
+      if (users < BATCH && batch.length < ROWS) continue;
     }
+    if (batch.length > 0) yield batch;
+    if (read?.done) return;
+    batch = [];
+    users = 0;
+    pause.await();
   }
-  if (batch.length > 0) yield batch;
+}
+
+/** Says when nothing has come for a while: who watches a pipe that stays open is to see what has come out of it. */
+class Pause implements Disposable {
+  began: Promise<undefined> = Promise.resolve(undefined);
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor() {
+    this.await();
+  }
+
+  await(): void {
+    clearTimeout(this.#timer);
+    this.began = new Promise((resolve) => {
+      this.#timer = setTimeout(resolve, PAUSE, undefined);
+    });
+  }
+
+  putOff(): void {
+    this.#timer?.refresh();
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+  }
 }
 
 function candidate({ line, fields, problem }: Row, reading: Reading, names: NamesSoFar): Candidate {

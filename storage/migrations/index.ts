@@ -5,6 +5,7 @@ import * as holdersOfStatusEntries from './0003-holders-of-status-entries.ts';
 import * as retention from './0004-retention.ts';
 import * as attempts from './0005-attempts.ts';
 import * as auditEvents from './0006-audit-events.ts';
+import * as signOuts from './0007-sign-outs.ts';
 
 /** In order, for ever: a migration that was released is never edited, only followed by another. */
 export const migrations: Record<string, Migration> = {
@@ -14,4 +15,5 @@ export const migrations: Record<string, Migration> = {
   '0004-retention': retention,
   '0005-attempts': attempts,
   '0006-audit-events': auditEvents,
+  '0007-sign-outs': signOuts,
 };

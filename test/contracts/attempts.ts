@@ -38,6 +38,17 @@ export function attemptsContract(name: string, open: () => Promise<AttemptEngine
       expect(await take()).to.equal(SHARE);
     });
 
+    it('can be looked at without being counted', async () => {
+      expect(await store.wait('ada', ALLOWANCE)).to.equal(0);
+      await fill();
+      clock.advance(MINUTE);
+      expect(await store.wait('ada', ALLOWANCE)).to.equal(SHARE - MINUTE);
+      clock.advance(SHARE - MINUTE);
+      expect([await store.wait('ada', ALLOWANCE), await take()]).to.deep.equal([0, 0]);
+      clock.advance(-DAY);
+      expect(await store.wait('ada', ALLOWANCE)).to.equal(0);
+    });
+
     it('are counted for each key by itself', async () => {
       await fill();
       expect(await store.take('grace', ALLOWANCE)).to.equal(0);

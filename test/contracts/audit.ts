@@ -124,6 +124,19 @@ export function auditContract(engine: Engine, open: () => Promise<AuditEngine>):
       expect((await rows()).filter(({ event }) => event === 'login.failed')).to.have.length(121);
     });
 
+    it('has 120 of each kind: a storm of one does not hide another', async () => {
+      for (let attempt = 0; attempt < 130; attempt += 1) {
+        await audit.recordAttempt({ event: 'limit.overloaded', address: '192.0.2.7' });
+      }
+      await audit.recordAttempt({ event: 'login.failed' });
+      const events = (await rows()).map(({ event, details }) => `${event} ${details ?? ''}`);
+      expect(events.filter((event) => event === 'limit.overloaded ')).to.have.length(120);
+      expect(events.slice(120)).to.deep.equal([
+        'limit.reached {"limit":"record of attempts","of":"limit.overloaded"}',
+        'login.failed ',
+      ]);
+    });
+
     describe('in the transaction of what it is about', () => {
       const work = (fails: boolean) =>
         audit.recordWith({ event: 'user.added' }, (write) =>
@@ -414,6 +427,7 @@ export function auditContract(engine: Engine, open: () => Promise<AuditEngine>):
           id,
           username: 'Grace',
           username_canonical: 'grace',
+          sign_outs: 0,
           roles: '[]',
           created_at: 0,
           updated_at: 0,

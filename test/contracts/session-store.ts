@@ -685,7 +685,8 @@ export function sessionStoreContract(name: string, open: OpenSessionEngine): voi
       describe('and that are new', () => {
         /** What a sign-in rests on. */
         const condition: Change = async (db) => {
-          if (!(await users.holdActive(ada, db, '$old'))) throw new Error('not any more');
+          if (!(await users.holdActive(ada, db, { passwordHash: '$old' })))
+            throw new Error('not any more');
         };
 
         async function begun(): Promise<{ id: string; data: SessionData; user: SignIn }> {
@@ -708,6 +709,19 @@ export function sessionStoreContract(name: string, open: OpenSessionEngine): voi
           expect((await failureOf(set(store, id, data))).message).to.equal('not any more');
           expect(await store.find(id)).to.equal(undefined);
           expect(await engine.count()).to.equal(0);
+        });
+
+        it('are not kept when all others were ended meanwhile, and nothing else has changed', async () => {
+          const login = await users.findLogin('ada');
+          const user = await signIn({ userId: ada });
+          store.keepProvided(user, async (db) => {
+            if (!(await users.holdActive(ada, db, { signOuts: login?.signOuts ?? -1 })))
+              throw new Error('signed out meanwhile');
+          });
+          await store.revokeByUser(ada);
+          const keeping = set(store, 'cookie', sessionOf(user));
+          expect((await failureOf(keeping)).message).to.equal('signed out meanwhile');
+          expect(await store.list(ada)).to.deep.equal([]);
         });
 
         it('are ended or not kept, whatever comes first', async () => {

@@ -60,7 +60,11 @@ export function userStoreContract(name: string, open: () => Promise<UserEngine>)
           expect(await store.findById(ada.id)).to.deep.equal(ada);
           expect(await store.findActive(ada.id)).to.deep.equal(ada);
           expect(await store.findByUsername('Ada')).to.deep.equal(ada);
-          expect(await store.findLogin('Ada')).to.deep.equal({ user: ada, passwordHash: '$hash' });
+          expect(await store.findLogin('Ada')).to.deep.equal({
+            user: ada,
+            passwordHash: '$hash',
+            signOuts: 0,
+          });
           expect(await store.passwordHash(ada.id)).to.equal('$hash');
           expect(await store.list()).to.deep.equal([ada]);
         }
@@ -70,7 +74,11 @@ export function userStoreContract(name: string, open: () => Promise<UserEngine>)
         const ada = await users.add({ username: 'ada' });
         expect(ada).to.deep.include({ name: null, email: null, roles: [], hasPassword: false });
         expect(await users.passwordHash(ada.id)).to.be.null;
-        expect(await users.findLogin('ada')).to.deep.equal({ user: ada, passwordHash: null });
+        expect(await users.findLogin('ada')).to.deep.equal({
+          user: ada,
+          passwordHash: null,
+          signOuts: 0,
+        });
       });
 
       it('never show their password hash', async () => {
@@ -335,7 +343,11 @@ export function userStoreContract(name: string, open: () => Promise<UserEngine>)
             name: `${username} <b>"'`,
             email: `${username.slice(0, 20)}+x@example.org`,
           });
-          expect(await users.findLogin(username)).to.deep.equal({ user, passwordHash: null });
+          expect(await users.findLogin(username)).to.deep.equal({
+            user,
+            passwordHash: null,
+            signOuts: 0,
+          });
           await nextTurn(); // in which reads look at the database anew
           expect(await engine.otherProcess.findById(user.id)).to.deep.equal(user);
         }
@@ -493,8 +505,10 @@ export function userStoreContract(name: string, open: () => Promise<UserEngine>)
     });
 
     describe('that a transaction holds', () => {
-      const hold = (id: string, hash?: string) =>
-        engine.database.transaction((db) => users.holdActive(id, db, hash));
+      const hold = (id: string, passwordHash?: string) =>
+        engine.database.transaction((db) =>
+          users.holdActive(id, db, passwordHash === undefined ? {} : { passwordHash }),
+        );
       /** Time enough for somebody else, were they not kept waiting. */
       async function linger(db: Transaction<Schema>): Promise<void> {
         for (let look = 0; look < 20; look += 1)
@@ -538,7 +552,7 @@ export function userStoreContract(name: string, open: () => Promise<UserEngine>)
         const order: string[] = [];
         const changing: Promise<unknown>[] = [];
         await engine.database.transaction(async (db) => {
-          await users.holdActive(ada.id, db, '$old');
+          await users.holdActive(ada.id, db, { passwordHash: '$old' });
           changing.push(users.setDisabled(ada.id, true).then(() => order.push('changed')));
           await linger(db);
           order.push('held');

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { networkOf } from '../../core/network.ts';
+import { networksOf } from '../../core/network.ts';
 
 describe('security 13: the network of an address', () => {
   for (const [address, network] of [
@@ -23,9 +23,16 @@ describe('security 13: the network of an address', () => {
     ['', ''],
   ] as const) {
     it(`${address || 'that nobody knows'} is ${network || 'its own'}`, () => {
-      expect(networkOf(address)).to.equal(network);
+      expect(networksOf(address).network).to.equal(network);
     });
   }
+
+  it('is in a /48 with an IPv6 address, and in nothing larger with any other', () => {
+    expect(networksOf('2001:db8:1:2::1').block).to.equal('2001:db8:1::/48');
+    for (const address of ['192.0.2.1', '::ffff:192.0.2.1', 'unknown', '']) {
+      expect(networksOf(address), address).to.not.have.property('block');
+    }
+  });
 
   it('is the same for all addresses of a /64, however they are written, and for no others', () => {
     const group = fc.integer({ min: 0, max: 0xffff });
@@ -41,15 +48,18 @@ describe('security 13: the network of an address', () => {
     const four = fc.tuple(fc.integer({ min: 1, max: 0xffff }), group, group, group);
     fc.assert(
       fc.property(four, four, four, four, (network, host, other, elsewhere) => {
-        const here = networkOf(spell([...network, ...host], true));
-        expect(networkOf(spell([...network, ...other], false))).to.equal(here);
-        const same = spell(network, true) === spell(elsewhere, true);
-        expect(networkOf(spell([...elsewhere, ...host], false)) === here).to.equal(same);
+        const here = networksOf(spell([...network, ...host], true));
+        expect(networksOf(spell([...network, ...other], false))).to.deep.equal(here);
+        const there = networksOf(spell([...elsewhere, ...host], false));
+        const shared = (groups: number) =>
+          spell(network.slice(0, groups), true) === spell(elsewhere.slice(0, groups), true);
+        expect(there.network === here.network).to.equal(shared(4));
+        expect(there.block === here.block).to.equal(shared(3));
       }),
     );
   });
 
   it('is found for any text, without an error', () => {
-    fc.assert(fc.property(fc.string(), (text) => typeof networkOf(text) === 'string'));
+    fc.assert(fc.property(fc.string(), (text) => typeof networksOf(text).network === 'string'));
   });
 });

@@ -47,6 +47,23 @@ onEngines((engine) => {
       });
       expect((await login(app)).status).to.equal(200);
     });
+
+    it('are written nowhere when one of their limits is reached', async () => {
+      await using place = await temporaryDatabase(engine);
+      const url = place.url.replace(/connect_timeout=.*/, '');
+      await using app = await startApp({ DATABASE_URL: url });
+      await addUser(app, 'ada');
+      await fillUp(app, { kind: 'account', subject: 'ada' });
+      await fillUp(app, { kind: 'login', subject: 'grace' });
+      const refused = async (name: string) => (await app.client().login(name, PASSWORD)).status;
+      expect([await refused('ada'), await refused('grace')]).to.deep.equal([429, 429]); // on record
+      const other = await place.another();
+      const lock = engine === 'SQLite' ? sql`select 1` : sql`lock table attempts in share mode`;
+      await other.transaction(async (db) => {
+        await lock.execute(db); // whoever writes waits, and gets 503
+        expect([await refused('ada'), await refused('grace')]).to.deep.equal([429, 429]);
+      });
+    });
   });
 });
 

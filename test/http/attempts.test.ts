@@ -4,13 +4,28 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createApp } from '../../app.ts';
+import { SqlAudit } from '../../audit/audit.ts';
+import { readTrail } from '../../audit/trail.ts';
+import { refuse } from '../support/refuse.ts';
 import { fillUp } from '../support/attempts.ts';
-import { addUser, PASSWORD, signIn, startApp, type TestApp } from '../support/app.ts';
+import { PasswordHasher } from '../../users/password.ts';
+import { ALLOWANCES } from '../../users/attempts.ts';
+import { addUser, PASSWORD, signIn, startApp, startBeside, type TestApp } from '../support/app.ts';
 import { bodyOf, Client } from '../support/client.ts';
 import { DAY, MINUTE, SECOND } from '../support/clock.ts';
 import { setCookie } from '../support/session.ts';
 
 const WRONG = 'a wren stole my umbrella';
+
+/** Does something while all cores hash, and go on hashing. */
+async function crowded(passwords: PasswordHasher, work: () => Promise<void>): Promise<void> {
+  const over = new AbortController();
+  const crowd = [1, 2, 3].map(async () => {
+    while (!over.signal.aborted) await passwords.matches(null, WRONG, 'again').catch(() => false);
+  });
+  await work().finally(() => over.abort());
+  await Promise.all(crowd);
+}
 
 describe('security 13: attempts to log in', () => {
   let app: TestApp;
@@ -95,11 +110,36 @@ describe('security 13: attempts to log in', () => {
     const busy = Array.from({ length: 80 }, () => passwords.hash(PASSWORD).catch(() => undefined));
     const storm = await statuses(Array.from({ length: 9 }, () => login()));
     expect(storm.get(503) ?? 0).to.be.above(0);
+    const overloads = await readTrail(app.services.database, {
+      events: ['limit.overloaded'],
+      limit: 99,
+    });
+    expect(overloads, 'and are on record').to.have.length(storm.get(503) ?? 0);
+    expect(overloads[0]).to.include({
+      address: '127.0.0.1',
+      actor_kind: 'nobody',
+      subject_id: null,
+    });
     await Promise.all(busy);
     for (let wrong = storm.get(401) ?? 0; wrong < 10; wrong += 1) {
       expect(await status()).to.equal(401);
     }
     expect(await status()).to.equal(429);
+  });
+
+  it('do not count when they have waited for nothing either: nobody locks an owner out with a crowd', async () => {
+    const passwords = new PasswordHasher(1, -1); // whoever has to wait has waited too long
+    await using busy = await startBeside(app, { passwords });
+    const bucket = { kind: 'login', subject: 'ada' } as const;
+    for (let left = ALLOWANCES.login.limit - 1; left > 0; left -= 1) {
+      await app.services.attempts.count([bucket]);
+    }
+    await crowded(passwords, async () => {
+      expect((await busy.client().login('ada', WRONG)).status).to.equal(503);
+    });
+    expect(app.logged().match(/"event":"limit.overloaded"/g)).to.have.length(1);
+    expect((await busy.client().login('ada', PASSWORD)).status).to.equal(200);
+    expect((await busy.client().login('ada', PASSWORD)).status).to.equal(429);
   });
 
   it('are limited with the right password too, on known devices as well: nobody keeps the cores to themselves', async () => {
@@ -212,6 +252,27 @@ describe('security 13: attempts to log in', () => {
     });
   });
 
+  it('from the 65,536 networks of one IPv6 customer share a limit, as do sign-ups and clients', async () => {
+    await using behind = await startApp({ TRUST_PROXY: '127.0.0.1', BYPASS_AUTH: 'false' });
+    const { client } = await behind.services.apiClients.add('orders');
+    async function tries(address: string): Promise<number[]> {
+      const headers = { 'X-Forwarded-For': address };
+      const basic = { ...headers, Authorization: `Basic ${btoa(`${client.id}:guess`)}` };
+      const answers = [
+        behind.client().post('/auth/login', { username: 'nobody', password: WRONG }, headers),
+        behind.client().post('/auth/register', { username: '-', password: PASSWORD }, headers),
+        behind.client().post('/oauth/revoke', {}, basic),
+      ];
+      return (await Promise.all(answers)).map((response) => response.status);
+    }
+    for (const kind of ['address', 'registration', 'client address'] as const) {
+      await fillUp(behind, { kind: `${kind} block`, subject: '2001:db8:1::/48' });
+    }
+    expect(await tries('2001:db8:1:ffff::1')).to.deep.equal([429, 429, 429]);
+    expect(await tries('2001:db8:2::1')).to.deep.equal([401, 400, 401]);
+    expect(await tries('192.0.2.1')).to.deep.equal([401, 400, 401]);
+  });
+
   describe('from a device that somebody has logged in with', () => {
     let ada: Client;
     beforeEach(async () => {
@@ -239,8 +300,10 @@ describe('security 13: attempts to log in', () => {
 
     it('are strangers for another account: a device of one’s own opens no other', async () => {
       await addUser(app, 'mallory');
-      const { value } = await app.services.devices.remember(
-        (await app.services.users.findByUsername('mallory'))?.id ?? '',
+      const found = await app.services.users.findLogin('mallory');
+      const { value } = app.services.devices.remember(
+        found?.user.id ?? '',
+        found?.passwordHash ?? '',
       );
       const mallory = app.client();
       mallory.cookies.set('device', value);
@@ -279,6 +342,48 @@ describe('security 13: attempts to log in', () => {
       await fillAccount();
       expect(await status('ada', PASSWORD, ada)).to.equal(429);
     });
+  });
+
+  it('remember no device of who knew the old password only, in the moment in which it is changed', async () => {
+    const { users, passwords, sessions, audit } = app.services;
+    const { id = '' } = (await users.findByUsername('ada')) ?? {};
+    const replacement = await passwords.hash('a swan stole my umbrella');
+    class Overtaken extends SqlAudit {
+      override async recordWith<T>(...[event, work]: Parameters<typeof audit.recordWith<T>>) {
+        const result = await super.recordWith(event, work);
+        await sessions.revokeByUser(id, '', (db) => users.setPassword(id, replacement, db));
+        return result;
+      }
+    }
+    const overtaken = new Overtaken({ ...app.services, actor: { kind: 'service' } });
+    await using slow = await startBeside(app, { audit: overtaken });
+    const thief = slow.client();
+    await thief.login('ada', PASSWORD);
+    expect(thief.cookies.get('device')).to.not.equal(undefined);
+    await fillAccount();
+    const later = app.client();
+    later.cookies.set('device', thief.cookies.get('device') ?? '');
+    expect(await status('ada', WRONG, later)).to.equal(429);
+  });
+
+  it('stay counted when a wrong password cannot be put on record', async () => {
+    const ada = app.client();
+    await login('ada', PASSWORD, ada);
+    await app.services.database.kysely.deleteFrom('attempts').execute();
+    await refuse(app.services.database, 'SQLite', 'insert', 'audit_events');
+    for (let left = 10; left > 0; left -= 1) expect(await status()).to.equal(500);
+    const change = { current_password: WRONG, new_password: 'a swan stole my umbrella' };
+    for (let left = 10; left > 0; left -= 1) {
+      expect((await ada.post('/auth/password', change)).status).to.equal(500);
+    }
+    const { attempts, sessions } = app.services;
+    const [session] = await sessions.list();
+    for (const bucket of [
+      { kind: 'account', subject: 'ada' },
+      { kind: 'password change', subject: session?.publicId ?? '' },
+    ] as const) {
+      expect(await attempts.count([bucket])).to.include({ kind: bucket.kind });
+    }
   });
 
   it('set a cookie that scripts, other sites and other hosts do not get, and that opens nothing', async () => {
@@ -324,6 +429,36 @@ describe('security 13: attempts at other things that hash', () => {
     expect((await app.client().post('/auth/register', grace)).status).to.equal(201);
     const again = await app.client().post('/auth/register', { ...grace, username: 'alan' });
     expect(again.status).to.equal(429);
+  });
+
+  it('sign up: names that are taken count, or anybody could ask for one after another who is here', async () => {
+    await app.services.users.add({ username: 'grace', email: 'grace@example.org' });
+    const taken = { username: 'ADA', password: PASSWORD };
+    const inUse = { username: 'eve', email: 'Grace@example.org', password: PASSWORD };
+    const bucket = { kind: 'registration', subject: '127.0.0.1' } as const;
+    for (let left = ALLOWANCES.registration.limit - 2; left > 0; left -= 1) {
+      await app.services.attempts.count([bucket]);
+    }
+    expect((await app.client().post('/auth/register', taken)).status).to.equal(409);
+    expect((await app.client().post('/auth/register', inUse)).status).to.equal(409);
+    expect((await app.client().post('/auth/register', taken)).status).to.equal(429);
+  });
+
+  it('sign up: what the service was too busy for does not count', async () => {
+    const passwords = new PasswordHasher(1, -1); // whoever has to wait has waited too long
+    await using busy = await startBeside(app, { passwords });
+    const grace = { username: 'grace', password: PASSWORD };
+    const bucket = { kind: 'registration', subject: '127.0.0.1' } as const;
+    for (let left = ALLOWANCES.registration.limit - 1; left > 0; left -= 1) {
+      await app.services.attempts.count([bucket]);
+    }
+    await crowded(passwords, async () => {
+      for (let left = 3; left > 0; left -= 1) {
+        expect((await busy.client().post('/auth/register', grace)).status).to.equal(503);
+      }
+    });
+    expect((await busy.client().post('/auth/register', grace)).status).to.equal(201);
+    expect((await busy.client().post('/auth/register', grace)).status).to.equal(429);
   });
 
   it('change a password: one session guesses ten times, and the others go on', async () => {

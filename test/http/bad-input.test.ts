@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { gzipSync } from 'node:zlib';
 import { addUser, PASSWORD, startApp, type TestApp } from '../support/app.ts';
@@ -129,6 +131,20 @@ describe('what is not credentials', () => {
       expect((await refusal(JSON_TYPE, huge)).status).to.equal(413);
       const form = `username=ada&password=${'x'.repeat(1_000_000)}`;
       expect((await refusal(FORM_TYPE, form)).status).to.equal(413);
+    });
+
+    it('that say they will be too large are 413 before they come, and the connection is closed', async () => {
+      for (const path of ['/auth/login', '/auth/register', '/auth/password', '/auth/logout']) {
+        const socket = connect(Number(new URL(app.url).port), '127.0.0.1');
+        socket.write(
+          `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 16385\r\n\r\n{`,
+        );
+        const answer = await textOf(socket); // to its end, though nothing more is sent
+        expect(answer, path).to.match(/^HTTP\/1\.1 413 /);
+        expect(answer, path)
+          .to.match(/^connection: close\r$/im)
+          .and.include('payload_too_large');
+      }
     });
 
     it('with a thousand fields are a bad request', async () => {

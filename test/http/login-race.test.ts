@@ -1,11 +1,7 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
 import { expect } from 'chai';
-import { createApp } from '../../app.ts';
-import { createWebServices } from '../../config/web-services.ts';
 import { PasswordHasher } from '../../users/password.ts';
-import { addUser, PASSWORD, startApp, type TestApp } from '../support/app.ts';
-import { bodyOf, Client } from '../support/client.ts';
+import { addUser, PASSWORD, startApp, startBeside, type TestApp } from '../support/app.ts';
+import { bodyOf } from '../support/client.ts';
 import { type DatabasePlace, onEngines, temporaryPlace } from '../support/database.ts';
 import { refuse } from '../support/refuse.ts';
 
@@ -44,22 +40,13 @@ onEngines((engine) =>
     async function loginAround(username: string, meanwhile: (id: string) => Promise<unknown>) {
       const { id } = await addUser(app, username);
       const passwords = new HeldHasher();
-      const slow = createServer(createApp(await createWebServices({ ...app.services, passwords })));
-      slow.listen(0, '127.0.0.1');
-      await once(slow, 'listening');
-      const address = slow.address();
-      const port = typeof address === 'object' ? address?.port : undefined;
-      try {
-        const login = new Client(`http://127.0.0.1:${String(port)}`).login(username, PASSWORD);
-        await passwords.checked;
-        await meanwhile(id);
-        await app.services.sessions.revokeByUser(id);
-        passwords.goOn();
-        return { answer: await login, sessions: await app.services.sessions.list(id) };
-      } finally {
-        slow.close();
-        slow.closeAllConnections();
-      }
+      await using slow = await startBeside(app, { passwords });
+      const login = slow.client().login(username, PASSWORD);
+      await passwords.checked;
+      await meanwhile(id);
+      await app.services.sessions.revokeByUser(id);
+      passwords.goOn();
+      return { answer: await login, sessions: await app.services.sessions.list(id) };
     }
 
     const { users, passwords } = {
@@ -69,15 +56,13 @@ onEngines((engine) =>
     const meanwhile: Record<string, (id: string) => Promise<unknown>> = {
       'the password is changed': async (id) =>
         users().setPassword(id, await passwords().hash('another one altogether')),
+      'all sessions are ended': () => Promise.resolve(),
       'the user is disabled': (id) => users().setDisabled(id, true),
       'the user is deleted': (id) => users().remove(id),
     };
     for (const [event, act] of Object.entries(meanwhile)) {
       it(`leaves no session behind when ${event}`, async () => {
-        const { answer, sessions } = await loginAround(
-          `user-${event.slice(-7)}`.replace(' ', ''),
-          act,
-        );
+        const { answer, sessions } = await loginAround(`user-${event.replaceAll(' ', '-')}`, act);
         expect(answer.status).to.equal(401);
         expect((await bodyOf(answer))['code']).to.equal('invalid_credentials');
         expect(answer.headers.getSetCookie()).to.deep.equal([]);

@@ -30,7 +30,15 @@ describe('Reads at every exchange', () => {
   function user(id: string, name: string) {
     const empty = { email: null, email_canonical: null, name: null, password_hash: null };
     const times = { disabled_at: null, created_at: 0, updated_at: 0 };
-    return { id, username: name, username_canonical: name, roles: '[]', ...empty, ...times };
+    return {
+      id,
+      username: name,
+      username_canonical: name,
+      sign_outs: 0,
+      roles: '[]',
+      ...empty,
+      ...times,
+    };
   }
 
   it('include, in the same turn, what this process has written', async () => {

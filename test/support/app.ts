@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import pino, { type Logger } from 'pino';
 import { createApp } from '../../app.ts';
-import { createServices } from '../../config/services.ts';
+import { createServices, type Services } from '../../config/services.ts';
 import { loadSettings, type Settings } from '../../config/settings.ts';
 import { createWebServices, type WebServices } from '../../config/web-services.ts';
 import type { Clock } from '../../core/clock.ts';
@@ -60,6 +60,26 @@ export async function startApp(
       });
       await services[Symbol.asyncDispose]();
       directory[Symbol.dispose]();
+    },
+  };
+}
+
+/** The same service on another port, over the same stores, with some of its parts exchanged. */
+export async function startBeside(
+  { services }: TestApp,
+  parts: Partial<Services>,
+): Promise<Pick<TestApp, 'client'> & AsyncDisposable> {
+  const web = await createWebServices({ ...services, ...parts }, async () => undefined);
+  const server = createServer(createApp(web));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return {
+    client: () => new Client(url),
+    async [Symbol.asyncDispose]() {
+      await new Promise((resolve) => {
+        server.close(resolve);
+        server.closeAllConnections();
+      });
     },
   };
 }

@@ -115,6 +115,23 @@ describe('security 12: many passwords at once', () => {
     await Promise.all(strangers);
   });
 
+  it('take two places to wait where they have to be tried in two forms', async function () {
+    this.timeout(120_000);
+    const passwords = new PasswordHasher(1, Infinity);
+    const today = await passwords.hash(PASSWORD);
+    const elsewhere = 'pbkdf2_sha256$1$salt$Yu4TpmhtpNaSoC/Jxp/U92IAQIHt27wUHqRv7H/X0fg=';
+    const waiting = async (hash: string, password: string) => {
+      const busy = Array.from({ length: CAPACITY + 1 - 64 }, () => passwords.hash(PASSWORD));
+      const tries = Array.from({ length: 100 }, () => passwords.matches(hash, password));
+      const outcomes = await Promise.allSettled(tries);
+      await Promise.all(busy);
+      return outcomes.filter(({ status }) => status === 'fulfilled').length;
+    };
+    expect(await waiting(elsewhere, 'cafe')).to.equal(64);
+    expect(await waiting(elsewhere, 'cafe\u0301')).to.equal(32);
+    expect(await waiting(today, 'cafe\u0301')).to.equal(64);
+  });
+
   it('are turned away once they have waited too long', async function () {
     this.timeout(120_000);
     const passwords = new PasswordHasher(1, -1); // which any wait is

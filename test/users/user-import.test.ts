@@ -43,6 +43,7 @@ onEngines((engine) => {
       expect(found).to.deep.equal({
         user: { id: found?.user.id, hasPassword: true, ...rest },
         passwordHash,
+        signOuts: 0,
       });
       expect((await users.findByUsername('GRACE'))?.createdAt).to.equal(NOW);
     });

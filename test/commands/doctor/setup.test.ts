@@ -462,6 +462,49 @@ describe('coatcheck doctor, of the settings', () => {
     );
   });
 
+  /** How many of so many secrets the check complains of. They are always the same ones. */
+  function complaints(count: number, draw: (below: (of: number) => number) => string): number {
+    let wrong = 0;
+    for (let seed = 0; seed < count; seed += 1) {
+      const bytes = [...createHash('sha512').update(`${seed}`).digest()]; // as good as random
+      const secret = draw((below) => (bytes.pop() ?? 0) % below);
+      const setup = { ...good, settings: { ...good.settings, sessionSecrets: [secret] } };
+      if (secretStrength(setup)[0]?.verdict === 'wrong') wrong += 1;
+    }
+    return wrong;
+  }
+
+  it('takes fewer than one in 2,000 for words of those that were drawn from letters and digits', () => {
+    const letters = 'abcdefghijklmnopqrstuvwxyz';
+    for (const alphabet of [
+      `${letters}0123456789`,
+      `${letters.toUpperCase()}0123456789`,
+      `${letters}${letters.toUpperCase()}0123456789`,
+    ]) {
+      const wrong = complaints(20_000, (below) =>
+        Array.from({ length: 32 }, () => alphabet[below(alphabet.length)]).join(''),
+      );
+      expect(wrong, alphabet).to.be.below(10);
+    }
+  });
+
+  it('finds words, whatever stands between and after them', () => {
+    const words =
+      'correct horse battery staple orange monkey dragon coffee secret production company token signing summer winter garden purple elephant guitar window pencil rocket silver mountain river castle banana yellow thunder pirate umbrella harbour seagull'.split(
+        ' ',
+      );
+    const ends = ['', '2024', '!', '123!', '-7'];
+    for (const between of ['', '-', '_', ' ', '.']) {
+      const found = complaints(1000, (below) => {
+        const word = () => words[below(words.length)] ?? '';
+        let text = word();
+        while (text.length < 32) text += between + word();
+        return text + (ends[below(ends.length)] ?? '');
+      });
+      expect(found, `"${between}" between`).to.be.above(990);
+    }
+  });
+
   it('finds nothing wrong with development where nobody else comes', async () => {
     for (const PUBLIC_URL of [
       '',

@@ -190,6 +190,30 @@ describe('coatcheck user import', function () {
     expect((await login('first0')).status).to.equal(200);
   });
 
+  for (const [format, rows] of [
+    ['csv', `username,password_hash\nopen1,${HASH}\nbroken\nnext`], // where a row of CSV ends, the next byte says
+    ['jsonl', `{"username":"open2","password_hash":"${HASH}"}\n{"username":"broken"\n`],
+  ] as const) {
+    it(`tells of a broken row of ${format} at once, also where the pipe that it came from stays open`, async () => {
+      const child = spawn(process.execPath, [PROGRAM, 'user', 'import', '-', '--format', format], {
+        cwd,
+        env: cleanEnvironment(),
+        timeout: 60_000,
+        killSignal: 'SIGKILL',
+      });
+      child.stdin.write(rows);
+      const closed = once(child, 'close');
+      let report = '';
+      for await (const piece of child.stdout.setEncoding('utf8')) {
+        report += String(piece);
+        if (report.endsWith('.\n')) child.stdin.end(); // and not before
+      }
+      expect(report).to.match(/ imported +open\d\n\d +refused .*\.\n/);
+      expect((await closed)[0]).to.equal(1);
+      expect((await login(format === 'csv' ? 'open1' : 'open2')).status).to.equal(200);
+    });
+  }
+
   it('lets two import the same at once, and everybody is there once', async () => {
     const rows = Array.from({ length: 1000 }, (_, row) => `twin${row},${HASH}\n`);
     write('twins.csv', `username,password_hash\n${rows.join('')}`);
