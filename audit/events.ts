@@ -13,6 +13,7 @@ export const EVENTS = [
   'user.disabled',
   'user.enabled',
   'user.roles_changed',
+  'user.email_changed',
   'user.password_changed',
   'user.password_refused',
   'user.unlocked',

@@ -15,6 +15,7 @@ export function userChangeCommands(user: Command): void {
   disableCommand(user);
   enableCommand(user);
   deleteCommand(user);
+  emailCommand(user);
   passwordCommand(user);
   unlockCommand(user);
   rolesCommand(user);
@@ -65,6 +66,29 @@ function deleteCommand(user: Command): void {
           }),
         );
         say(`Deleted ${visible(username)}; ${ended}.`);
+      }),
+    );
+}
+
+function emailCommand(user: Command): void {
+  user
+    .command('email <username> [address]')
+    .description('change the e-mail address, and revoke the tokens that carry the old one')
+    .option('--remove', 'have none')
+    .action((username: string, address: string | undefined, options: { remove?: true }) =>
+      withServices(async (services) => {
+        if ((address === undefined) !== (options.remove === true))
+          user.error('error: give either an address or --remove');
+        const { id } = await findUser(services.users, username);
+        await onRecord(services, 'user.email_changed', id, (write) =>
+          services.changeClaims(id, async (db) => {
+            const isThere = await services.users.setEmail(id, address ?? null, db);
+            if (!isThere) throw noUser(username);
+            await write(db);
+          }),
+        );
+        const done = address === undefined ? 'Removed' : 'Changed';
+        say(`${done} the e-mail address of ${visible(username)}.`);
       }),
     );
 }

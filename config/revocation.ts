@@ -2,7 +2,7 @@ import type { Transaction } from 'kysely';
 import type { RevocationCheck, Verifier } from '#verify';
 import type { Clock } from '../core/clock.ts';
 import type { AllocateEntry, SessionStore } from '../sessions/session-store.ts';
-import type { Database } from '../storage/database.ts';
+import type { Change, Database } from '../storage/database.ts';
 import type { Schema } from '../storage/schema.ts';
 import type { KeyRing } from '../tokens/key-ring.ts';
 import { createPresentedTokens } from '../tokens/presented-tokens.ts';
@@ -18,6 +18,13 @@ export interface Revocation {
   readonly revocationCheck: RevocationCheck;
   /** Revokes the tokens of one session, which goes on. */
   readonly renewSession: (publicId: string) => Promise<unknown>;
+  /**
+   * Changes something of a user that tokens say, and revokes those that say what was before: both or neither. The sessions
+   * go on.
+   *
+   * @param change may run more than once, and touches nothing but the database
+   */
+  readonly changeClaims: (userId: string, change: Change) => Promise<unknown>;
   /**
    * Changes a user's roles and revokes the tokens that carry the old ones: both or neither. The sessions go on.
    *
@@ -58,14 +65,17 @@ export function createRevocation(parts: Parts): Revocation {
   const { settings, clock, database, users, sessions } = parts;
   const statusLists = sqlStatusLists(database, clock);
   const allocate: AllocateEntry = (end, holder) => statusLists.allocate(end, holder);
+  // whoever finds the new entry finds the new claims: a token whose entry is not revoked was made from them
+  const changeClaims: Revocation['changeClaims'] = (userId, change) =>
+    sessions.renewStatus({ userId }, allocate, change);
   return {
     statusLists,
     revocationCheck: statusCheck(statusLists, statusListAddresses(settings.publicUrl).listOf),
     renewSession: (publicId) => sessions.renewStatus({ publicId }, allocate),
+    changeClaims,
     async changeRoles(userId, next, note) {
       let changed: ChangedRoles | undefined;
-      // whoever finds the new entry finds the new roles: a token whose entry is not revoked was made from them
-      await sessions.renewStatus({ userId }, allocate, async (db) => {
+      await changeClaims(userId, async (db) => {
         const before = await users.holdRoles(userId, db);
         changed = before && { before, roles: next(before) };
         if (changed === undefined) return;

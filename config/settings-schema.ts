@@ -44,6 +44,9 @@ const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]{1,64}$/;
 /** As long as our own key set says that it may be kept (`max-age=600`), and a minute for clocks that differ. */
 const LEAST_PUBLICATION = 660;
 
+/** With or without the `#`, which begins a comment in a .env file. */
+const COLOUR = /^#?(?:[\da-f]{3}){1,2}$/i;
+
 const OWN_COOKIES = ['session', '__Host-session', 'device', '__Host-device'];
 
 const MOST_WORKERS = 64;
@@ -107,6 +110,20 @@ export const schema = {
     .transform((text) => text === 'true')
     .default(false),
   REGISTRATION: oneOf(['open', 'closed']).default('closed'),
+  BRAND_NAME: z
+    .string()
+    .refine((name) => /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,40}$/u.test(name), {
+      error: 'must be 1 to 40 characters, without control characters',
+    })
+    .default('Coatcheck'),
+  BRAND_LOGO_FILE: z.string().optional(),
+  BRAND_COLOR: z
+    .string()
+    .regex(COLOUR, {
+      error: 'must be a colour in hexadecimal, such as 2546a3 or "#2546a3" in quotation marks',
+    })
+    .transform(sixDigits)
+    .optional(),
   DATABASE_URL: z
     .string()
     .transform((url, context) => {
@@ -159,6 +176,12 @@ export const everySetting = z.object(schema);
 
 /** The settings by their names in the environment, each checked by itself. */
 export type Values = z.output<typeof everySetting>;
+
+/** `#rrggbb`, whichever way it was written. */
+function sixDigits(colour: string): string {
+  const digits = colour.replace('#', '').toLowerCase();
+  return `#${digits.length === 3 ? digits.replaceAll(/./g, '$&$&') : digits}`;
+}
 
 function isAddressOrRange(text: string): boolean {
   const [address = '', prefix, ...rest] = text.split('/');

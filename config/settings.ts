@@ -42,6 +42,13 @@ export interface Settings {
   readonly tokenCookie: string | undefined;
   readonly bypass: boolean;
   readonly registration: 'open' | 'closed';
+  /** What the pages show instead of our own name, picture and colour. */
+  readonly brand: {
+    readonly name: string;
+    readonly logoFile: string | undefined;
+    /** `#rrggbb` */
+    readonly color: string | undefined;
+  };
   readonly databaseUrl: string;
   /** Redis or Valkey, where sessions are kept there and not in the database. */
   readonly sessionStore: RedisAddress | undefined;
@@ -75,6 +82,9 @@ export function loadSettings(
     wrong.add(String(path[0]));
     problems.push(`${String(path[0])} ${message}`);
   }
+  if (given['BRAND_COLOR'] === undefined && hasColourInComment(environment, directory)) {
+    problems.push('BRAND_COLOR must be written without the #, which makes a comment of it');
+  }
   checkTogether(parsed.data ?? valuesWithout(wrong, given), (name, problem) =>
     problems.push(`${name} ${problem}`),
   );
@@ -106,8 +116,17 @@ function withEnvFile(environment: Environment, directory: string): Environment {
 }
 
 function inFile(environment: Environment, directory: string): Environment {
+  return parseEnv(textOfFile(environment, directory));
+}
+
+function textOfFile(environment: Environment, directory: string): string {
   const file = join(directory, environment['NODE_ENV'] === 'test' ? '.env.test' : '.env');
-  return existsSync(file) ? parseEnv(readFileSync(file)) : {};
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
+
+/** What looks like a colour to people, and like an empty setting with a comment to dotenv. */
+function hasColourInComment(environment: Environment, directory: string): boolean {
+  return /^\s*BRAND_COLOR\s*=\s*#[\da-f]{3}/im.test(textOfFile(environment, directory));
 }
 
 /** The settings that are right by themselves, so that a mistake in one hides none between others. */
@@ -150,6 +169,11 @@ function settingsOf(values: Values): Settings {
     tokenCookie: values.TOKEN_COOKIE,
     bypass: values.BYPASS_AUTH,
     registration: values.REGISTRATION,
+    brand: {
+      name: values.BRAND_NAME,
+      logoFile: values.BRAND_LOGO_FILE,
+      color: values.BRAND_COLOR,
+    },
     databaseUrl: values.DATABASE_URL,
     sessionStore: values.SESSION_STORE_URL,
     corsOrigins: values.CORS_ORIGINS,

@@ -45,6 +45,7 @@ export interface WebServices extends Services {
   readonly holdBack: () => Promise<void>;
   readonly views: Views;
   readonly site: {
+    readonly name: string;
     readonly publicUrl: string;
     readonly issuer: string;
     readonly secure: boolean;
@@ -61,7 +62,7 @@ export interface WebServices extends Services {
 
 /**
  * @param holdBack waits before somebody is refused for coming too often
- * @throws {SettingsError} when bypass is wanted where its code is not installed, or the secrets do not fit the keys.
+ * @throws {SettingsError} when the logo cannot be used, bypass is wanted where its code is not installed, or the secrets do not fit the keys.
  * @throws {StorageError} when a key is damaged, or the session store is not there in time
  */
 export async function createWebServices(
@@ -69,6 +70,7 @@ export async function createWebServices(
   holdBack: () => Promise<void> = createHoldBack(),
 ): Promise<WebServices> {
   const { settings, sessions, redis, keys, retention } = services;
+  const views = createViews(settings.brand); // first: what is wrong with it is to be said at once
   await redis?.untilReady();
   await keys.startSigning();
   keys.startRounds();
@@ -86,8 +88,9 @@ export async function createWebServices(
     passwordProblem: passwordPolicy(settings.publicUrl),
     readiness: createReadiness(services),
     holdBack,
-    views: createViews(),
+    views,
     site: {
+      name: settings.brand.name,
       publicUrl: settings.publicUrl,
       issuer: settings.jwt.issuer,
       secure: isSecure(settings),

@@ -3,7 +3,13 @@ import { z } from 'zod';
 import { Problem } from '../core/errors.ts';
 import { seeOther } from '../core/http.ts';
 import type { User } from '../users/user-store.ts';
-import { callerBuckets, refuseWhenBusy, rememberDevice, withAttempt } from './attempts.ts';
+import {
+  callerBuckets,
+  countAttempt,
+  refuseWhenBusy,
+  rememberDevice,
+  withAttempt,
+} from './attempts.ts';
 import { isForm, optionalText, parseBody, PASSWORD_LENGTH, text } from './body.ts';
 import { aboutUser, byNobody, byUser } from './on-record.ts';
 import type { RouteServices } from './services.ts';
@@ -55,15 +61,11 @@ const passwordChange = z.strictObject({
 /** Changes the password and ends the user's other sessions: whoever else is in with the old one is out. */
 export function changePassword(services: RouteServices): RequestHandler {
   return async (req, res) => {
-    const { publicId } = requiredSignIn(req);
     const user = await requiredViewer(req, services);
     const change = parseBody(passwordChange, req.body);
-    // by session, so that whoever has stolen one locks nobody out of the others
-    const buckets = [{ kind: 'password change', subject: publicId }] as const;
-    const always = [{ kind: 'login', subject: user.username }] as const;
-    const whose = () => aboutUser(user.id);
-    await withAttempt(services, req, { buckets, always, whose }, async () => {
-      const passwordHash = await replacePassword(services, req, user, change);
+    await withCurrentPassword(services, req, user, change.current_password, async (current) => {
+      const wanted = change.new_password;
+      const passwordHash = await replacePassword(services, req, user, { current, wanted });
       rememberDevice(services, res, user.id, passwordHash);
     });
     if (isForm(req)) return seeOther(res, '/account?changed=password');
@@ -71,25 +73,83 @@ export function changePassword(services: RouteServices): RequestHandler {
   };
 }
 
+const emailChange = z.strictObject({
+  email: optionalText(254),
+  current_password: text(PASSWORD_LENGTH),
+});
+
+/**
+ * Changes or removes the e-mail address: only where people register it themselves, since nobody checks it. See
+ * docs/decisions/0011-people-change-an-address-that-they-gave.md. Whether another user has it is said to whoever knows
+ * the password, and as often as to somebody who signs up.
+ */
+export function changeEmail(services: RouteServices): RequestHandler {
+  const { users, audit, changeClaims } = services;
+  return async (req, res) => {
+    const { publicId } = requiredSignIn(req);
+    const user = await requiredViewer(req, services);
+    const change = parseBody(emailChange, req.body);
+    await withCurrentPassword(services, req, user, change.current_password, async (current) => {
+      await countAttempt(services, req, { buckets: callerBuckets(req, 'registration') });
+      const by = { ...byUser(req, user.id), session: publicId };
+      await audit.recordWith({ ...by, event: 'user.email_changed' }, (write) =>
+        changeClaims(user.id, async (db) => {
+          if (!(await users.holdActive(user.id, db, { passwordHash: current })))
+            throw sessionRequired();
+          await users.setEmail(user.id, change.email?.trim() ?? null, db);
+          await write(db);
+        }),
+      );
+    });
+    if (isForm(req)) return seeOther(res, '/account?changed=email');
+    res.writeHead(204).end();
+  };
+}
+
+/**
+ * Does what only the owner of an account may, once the password is right. It is asked for by whoever has the session, and
+ * may be tried in it so many times only.
+ *
+ * @param work is handed the hash that was right
+ */
+async function withCurrentPassword(
+  services: RouteServices,
+  req: Request,
+  { id, username }: User,
+  typed: string,
+  work: (current: string) => Promise<void>,
+): Promise<void> {
+  const { users, audit, passwords } = services;
+  const { publicId } = requiredSignIn(req);
+  // by session, so that whoever has stolen one locks nobody out of the others
+  const buckets = [{ kind: 'password change', subject: publicId }] as const;
+  const always = [{ kind: 'login', subject: username }] as const;
+  const whose = () => aboutUser(id);
+  await withAttempt(services, req, { buckets, always, whose }, async () => {
+    const current = await users.passwordHash(id);
+    if (!(await passwords.matches(current, typed)) || current === null) {
+      req.passwordWasWrong = true; // before anything can fail
+      const by = { ...byUser(req, id), session: publicId };
+      await audit.recordAttempt({ ...by, event: 'user.password_refused' });
+      throw wrongPassword();
+    }
+    await work(current);
+  });
+}
+
 /** @returns the hash of the new one */
 async function replacePassword(
   { users, audit, passwords, passwordProblem, sessions }: RouteServices,
   req: Request,
   { id, username, email, name }: User,
-  change: z.output<typeof passwordChange>,
+  { current, wanted }: { current: string; wanted: string },
 ): Promise<string> {
   const { publicId } = requiredSignIn(req);
   const by = { ...byUser(req, id), session: publicId };
-  const current = await users.passwordHash(id);
-  if (!(await passwords.matches(current, change.current_password)) || current === null) {
-    req.passwordWasWrong = true; // before anything can fail
-    await audit.recordAttempt({ ...by, event: 'user.password_refused' });
-    throw wrongPassword();
-  }
-  const problem = passwordProblem(change.new_password, [username, email, name]);
+  const problem = passwordProblem(wanted, [username, email, name]);
   if (problem !== undefined)
     throw new Problem('password_refused', problem, { field: 'new_password' });
-  const replacement = await passwords.hash(change.new_password);
+  const replacement = await passwords.hash(wanted);
   await audit.recordWith({ ...by, event: 'user.password_changed' }, (write) =>
     sessions.revokeByUser(id, publicId, async (db) => {
       if (!(await users.holdActive(id, db))) throw sessionRequired(); // disabled meanwhile

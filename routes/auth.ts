@@ -1,5 +1,5 @@
 import { Router } from 'express';
-import { changePassword, register } from './account.ts';
+import { changeEmail, changePassword, register } from './account.ts';
 import { readBody } from './body.ts';
 import { bypassEndpoint } from './bypass.ts';
 import { endpoint } from './endpoint.ts';
@@ -40,9 +40,12 @@ export function authRoutes(services: RouteServices): Router {
         formAgain(services, 'register'),
       ],
     });
+    endpoint(router, '/auth/email', {
+      post: [...guarded, changeEmail(services), formAgain(services, 'account', 'email')],
+    });
   }
   endpoint(router, '/auth/password', {
-    post: [...guarded, changePassword(services), formAgain(services, 'account')],
+    post: [...guarded, changePassword(services), formAgain(services, 'account', 'password')],
   });
   endpoint(router, '/auth/logout', {
     get: [noStore, session, logoutByNavigation(services)],

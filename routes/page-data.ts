@@ -9,7 +9,7 @@ export function pageData(
 ): object {
   return {
     site: {
-      name: 'Coatcheck',
+      name: site.name,
       development: !site.production,
       bypass: bypass?.isOn() ?? false,
       registration: site.registration,

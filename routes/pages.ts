@@ -1,9 +1,9 @@
 import { type RequestHandler, Router } from 'express';
 import { seeOther } from '../core/http.ts';
 import { endpoint } from './endpoint.ts';
-import type { RouteServices } from './services.ts';
+import type { PageRenderer, RouteServices } from './services.ts';
 import { showPage } from './show-page.ts';
-import { noStore, readSession, viewerOf } from './steps.ts';
+import { addToPolicy, noStore, readSession, viewerOf } from './steps.ts';
 
 /** The pages: made on the server, working without JavaScript. */
 export function pageRoutes(services: RouteServices): Router {
@@ -15,7 +15,10 @@ export function pageRoutes(services: RouteServices): Router {
     endpoint(router, path, { get: steps, head: steps });
   };
 
-  page('/', (req, res) => showPage(services, req, res, 'home'));
+  page('/', (req, res) => {
+    if (!site.production) addToPolicy(res, "script-src 'self'"); // the buttons that copy
+    return showPage(services, req, res, 'home');
+  });
   page('/login', (req, res) => showPage(services, req, res, 'login'));
   if (site.registration) page('/register', (req, res) => showPage(services, req, res, 'register'));
   page('/account', async (req, res) => {
@@ -31,13 +34,22 @@ export function pageRoutes(services: RouteServices): Router {
 }
 
 /** May be kept for ever: pages refer to it by an address that changes with its content. */
-function sendAsset({ type, content }: { type: string; content: Buffer }): RequestHandler {
-  const headers = {
-    'Content-Type': type,
-    'Content-Length': content.length,
-    'Cache-Control': 'public, max-age=31536000, immutable',
-  };
-  return (_req, res) => {
-    res.writeHead(200, headers).end(content);
+function sendAsset(asset: PageRenderer['assets'][number]): RequestHandler {
+  const { type, content, compressed } = asset;
+  return (req, res) => {
+    const gzip = compressed !== undefined && req.acceptsEncodings('gzip') === 'gzip';
+    const body = gzip ? compressed : content;
+    if (type === 'image/svg+xml') {
+      // opened by itself, a picture is a document of this origin: it must be nothing but a picture
+      addToPolicy(res, 'sandbox');
+    }
+    res.writeHead(200, {
+      'Content-Type': type,
+      'Content-Length': body.length,
+      'Cache-Control': 'public, max-age=31536000, immutable',
+      ...(compressed && { Vary: 'Accept-Encoding' }),
+      ...(gzip && { 'Content-Encoding': 'gzip' }),
+    });
+    res.end(body);
   };
 }

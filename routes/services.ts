@@ -24,6 +24,11 @@ export interface RouteServices {
   readonly devices: KnownDevices;
   readonly passwordProblem: PasswordPolicy;
   readonly sessions: SessionStore;
+  /** Changes something of a user that tokens say, and revokes those that say what was before: both or neither. */
+  readonly changeClaims: (
+    userId: string,
+    change: Parameters<SessionStore['revokeByUser']>[2] & {},
+  ) => Promise<unknown>;
   readonly issuer: Issuer;
   readonly keyRing: KeyRing;
   readonly statusLists: StatusLists;
@@ -49,6 +54,8 @@ export interface RouteServices {
 
 /** Facts about this set-up that answers depend on. */
 export interface Site {
+  /** What the pages call this service. */
+  readonly name: string;
   /** An origin, without a slash at the end. */
   readonly publicUrl: string;
   /** `iss` of the tokens. */
@@ -76,7 +83,13 @@ export interface Readiness {
 }
 
 export interface PageRenderer {
-  readonly assets: readonly { path: string; type: string; content: Buffer }[];
+  readonly assets: readonly {
+    path: string;
+    type: string;
+    content: Buffer;
+    /** The same for whoever takes gzip, where that is less. */
+    compressed: Buffer | undefined;
+  }[];
   render(template: string, data: object): string;
 }
 

@@ -20,20 +20,11 @@ type PageContent = (
 ) => object | Promise<object>;
 
 const PAGES = {
-  home: async ({ issuer, site }, req, viewer) => {
-    const ticket = viewer && (await issuer.issue(viewer, requiredSignIn(req)));
-    return {
-      publicUrl: site.publicUrl,
-      ticket: ticket
-        ? {
-            token: ticket.jwt,
-            header: prettyPart(ticket.jwt, 0),
-            claims: prettyPart(ticket.jwt, 1),
-            expiresAt: isoTime(ticket.expiresAt * 1000),
-            expiresIn: durationInWords(ticket.expiresIn),
-          }
-        : null,
-    };
+  home: async (services, req, viewer) => {
+    const session = viewer && (await ownSession(services, req, viewer));
+    return services.site.production
+      ? { session }
+      : { session, ...(await forDevelopers(services, req, viewer)) };
   },
   login: (_services, req) => ({ username: typed(req, 'username') }),
   register: (_services, req) => ({
@@ -47,6 +38,8 @@ const PAGES = {
     const own = await sessions.list(user.id);
     return {
       user,
+      email: typed(req, 'email') ?? user.email,
+      since: isoTime(user.createdAt).slice(0, 10),
       hasPassword: user.hasPassword,
       notice: noticeOf(req.query['changed']),
       sessions: own.map((session) => sessionForPage(session, publicId)),
@@ -56,8 +49,38 @@ const PAGES = {
   logout: () => ({}),
 } satisfies Record<string, PageContent>;
 
+async function ownSession({ sessions }: RouteServices, req: Request, { id }: User) {
+  const { publicId } = requiredSignIn(req);
+  const own = (await sessions.list(id)).find((session) => session.publicId === publicId);
+  if (own === undefined) throw sessionRequired(); // ended meanwhile
+  return sessionForPage(own, publicId);
+}
+
+/** A ticket to look at, and what the lines to copy have in them. */
+async function forDevelopers(
+  { issuer, keyRing, site }: RouteServices,
+  req: Request,
+  viewer: User | undefined,
+) {
+  const ticket = viewer && (await issuer.issue(viewer, requiredSignIn(req)));
+  return {
+    publicUrl: site.publicUrl,
+    issuer: site.issuer,
+    publishesKeys: keyRing.publicKeys().length > 0,
+    example: viewer && /^[\w.-]+$/.test(viewer.username) ? viewer.username : 'ada', // goes into a line for a shell
+    ticket: ticket && {
+      token: ticket.jwt,
+      header: prettyPart(ticket.jwt, 0),
+      claims: prettyPart(ticket.jwt, 1),
+      expiresAt: isoTime(ticket.expiresAt * 1000),
+      expiresIn: durationInWords(ticket.expiresIn),
+    },
+  };
+}
+
 /** What the account page says after a form has done its work. */
 const NOTICES: ReadonlyMap<string, string> = new Map([
+  ['email', 'Your e-mail address has been changed.'],
   ['password', 'Your password has been changed, and your other sessions have ended.'],
   ['session', 'That session has ended.'],
   ['sessions', 'You have been signed out everywhere else.'],
@@ -91,7 +114,7 @@ export async function showPage(
   req: Request,
   res: Response,
   page: keyof typeof PAGES,
-  problem?: Problem,
+  problem?: FormProblem,
 ): Promise<void> {
   const viewer = await viewerOf(req, services);
   const content: PageContent = PAGES[page];
@@ -102,21 +125,30 @@ export async function showPage(
   };
   sendHtml(
     res,
-    problem?.status ?? 200,
+    problem?.problem.status ?? 200,
     services.views.render(page, pageData(services, viewer, data)),
   );
 }
 
-/** `field`: the one to blame; null for none of them; left out for all together. */
-function forForm({ code, title, detail, field }: Problem) {
+/** What is wrong with what was sent, and from which form of several on a page. */
+interface FormProblem {
+  readonly problem: Problem;
+  readonly form?: string | undefined;
+}
+
+/** `field`: the id of the one to blame; null for none of them; left out for all together. */
+function forForm({ problem: { code, title, detail, field }, form }: FormProblem) {
   if (code === 'invalid_credentials') return { title, detail };
-  return { title, detail, field: field ?? null };
+  if (field === undefined) return { title, detail, field: null };
+  const mild = code === 'invalid_request' ? 'Please check the form' : title;
+  return { title: mild, detail, field: form === undefined ? field : `${form}-${field}` };
 }
 
 /** The last step of a form's route: a browser gets its form back with the problem, everyone else the error. */
 export function formAgain(
   services: RouteServices,
   page: 'login' | 'register' | 'account' | 'bypass',
+  form?: string,
 ): ErrorRequestHandler {
   return async (error: unknown, req, res, next) => {
     const problem = asProblem(error);
@@ -125,7 +157,7 @@ export function formAgain(
       return next(error);
     }
     for (const [name, value] of Object.entries(problem.headers)) res.setHeader(name, value);
-    return showPage(services, req, res, page, problem);
+    return showPage(services, req, res, page, { problem, form });
   };
 }
 
@@ -140,11 +172,11 @@ const FOR_A_PAGE_OF_ITS_OWN = new Set([
   'unsupported_media_type',
 ]);
 
-function typed(req: Request, field: string): string {
+function typed(req: Request, field: string): string | undefined {
   const body: unknown = req.body;
-  if (typeof body !== 'object' || body === null) return '';
+  if (typeof body !== 'object' || body === null) return undefined;
   const value: unknown = Object.entries(body).find(([name]) => name === field)?.[1];
-  return typeof value === 'string' ? value : '';
+  return typeof value === 'string' ? value : undefined;
 }
 
 function prettyPart(jwt: string, index: number): string {

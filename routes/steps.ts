@@ -10,6 +10,12 @@ export const noStore: RequestHandler = (_req, res, next) => {
   next();
 };
 
+/** Adds a directive to the Content-Security-Policy of an answer, which by default lets a page run no script. */
+export function addToPolicy(res: Response, directive: string): void {
+  const policy = String(res.getHeader('Content-Security-Policy'));
+  res.setHeader('Content-Security-Policy', `${policy};${directive}`);
+}
+
 /**
  * Refuses requests that another site made a browser send: it could sign the victim in as somebody else, or
  * out. Fetch Metadata says so where the browser sends it; `Origin` otherwise. A caller that sends neither is

@@ -4,9 +4,12 @@ import type { Clock } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
 import { canonical } from '../core/text.ts';
 import type { Database } from '../storage/database.ts';
+import { isDuplicate } from '../storage/duplicates.ts';
 import type { Schema, UsersTable } from '../storage/schema.ts';
 import {
+  emailTaken,
   type NewUser,
+  refuseBadEmail,
   refuseBadNames,
   refuseBadRoles,
   type User,
@@ -60,7 +63,7 @@ export function sqlUserStore(database: Database, clock: Clock): UserStore {
       if (isAdded) return userOf(row);
       const sameName = users.where('username_canonical', '=', row.username_canonical);
       throw (await sameName.executeTakeFirst()) === undefined
-        ? new Problem('email_taken', 'Another user has that e-mail address.', { field: 'email' })
+        ? emailTaken()
         : new Problem('username_taken', 'Another user has that username.', { field: 'username' });
     },
 
@@ -120,6 +123,15 @@ export function sqlUserStore(database: Database, clock: Clock): UserStore {
       return numUpdatedRows > 0n;
     },
 
+    async setEmail(id, email, inside) {
+      if (email !== null) refuseBadEmail(email);
+      try {
+        return await change(id, emailColumns(email), inside);
+      } catch (error) {
+        throw isDuplicate(error) ? emailTaken() : error;
+      }
+    },
+
     async setRoles(id, roles, inside) {
       refuseBadRoles(roles);
       return change(id, { roles: JSON.stringify([...new Set(roles)]) }, inside);
@@ -162,8 +174,7 @@ export function rowOf(user: NewUser, now: number): Selectable<UsersTable> {
     id: randomUUID(),
     username: user.username.normalize('NFC'),
     username_canonical: canonical(user.username),
-    email: user.email?.normalize('NFC') ?? null,
-    email_canonical: user.email === undefined ? null : canonical(user.email),
+    ...emailColumns(user.email ?? null),
     name: user.name?.normalize('NFC') ?? null,
     password_hash: user.passwordHash ?? null,
     roles: JSON.stringify([...new Set(user.roles)]),
@@ -172,6 +183,11 @@ export function rowOf(user: NewUser, now: number): Selectable<UsersTable> {
     created_at: user.createdAt ?? now,
     updated_at: now,
   };
+}
+
+function emailColumns(email: string | null) {
+  if (email === null) return { email: null, email_canonical: null };
+  return { email: email.normalize('NFC'), email_canonical: canonical(email) };
 }
 
 /** The user of a row. */

@@ -65,7 +65,7 @@ export interface UserStore {
   holdRoles(id: string, db: Transaction<Schema>): Promise<readonly string[] | undefined>;
   /** All of them, by canonical username. */
   list(): Promise<User[]>;
-  /** @returns whether the user exists; so do the next four. `db` is the transaction of what else is to be done with it. */
+  /** @returns whether the user exists; so do the next five. `db` is the transaction of what else is to be done with it. */
   setPassword(id: string, passwordHash: string, db?: Kysely<Schema>): Promise<boolean>;
   /** Replaces the hash only where it is still `current`: two changes at once cannot both win. */
   replacePassword(
@@ -74,6 +74,11 @@ export interface UserStore {
     passwordHash: string,
     db?: Kysely<Schema>,
   ): Promise<boolean>;
+  /**
+   * @param email `null` to have none
+   * @throws {Problem} `invalid_request` for what cannot be one, `email_taken`
+   */
+  setEmail(id: string, email: string | null, db?: Kysely<Schema>): Promise<boolean>;
   setRoles(id: string, roles: readonly string[], db?: Kysely<Schema>): Promise<boolean>;
   setDisabled(id: string, disabled: boolean, db?: Kysely<Schema>): Promise<boolean>;
   remove(id: string, db?: Kysely<Schema>): Promise<boolean>;
@@ -82,9 +87,19 @@ export interface UserStore {
 /** @throws {Problem} `invalid_request` for what cannot be a username, an e-mail address, a name or a role. */
 export function refuseBadNames({ username, email, name, roles = [] }: NewUser): void {
   refuse('username', usernameProblem(username));
-  if (email !== undefined) refuse('email', emailProblem(email));
+  if (email !== undefined) refuseBadEmail(email);
   if (name !== undefined) refuse('name', displayNameProblem(name));
   refuseBadRoles(roles);
+}
+
+/** For whoever adds an address that somebody has already, in whatever spelling. */
+export function emailTaken(): Problem {
+  return new Problem('email_taken', 'Another user has that e-mail address.', { field: 'email' });
+}
+
+/** @throws {Problem} `invalid_request` */
+export function refuseBadEmail(email: string): void {
+  refuse('email', emailProblem(email));
 }
 
 /** @throws {Problem} `invalid_request` */

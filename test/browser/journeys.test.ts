@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser, Locator, Page } from 'playwright-core';
 import { addUser, PASSWORD, startApp, type TestApp } from '../support/app.ts';
 import { openPage, startBrowser } from '../support/browser.ts';
 import { freePort } from '../support/free-port.ts';
@@ -19,6 +19,7 @@ for (const javaScriptEnabled of [false, true]) {
       url = `http://localhost:${port}`;
       app = await startApp({ PUBLIC_URL: url }, { port });
       await addUser(app, 'ada', { name: 'Ada Lovelace', roles: ['admin'] });
+      await addUser(app, 'lena');
     });
     after(async () => {
       await browser?.close();
@@ -34,8 +35,8 @@ for (const javaScriptEnabled of [false, true]) {
       expect(complaints.filter((text) => !/status of 4\d\d/.test(text))).to.deep.equal([]);
     }
 
-    async function fill(page: Page, fields: Record<string, string>): Promise<void> {
-      for (const [label, text] of Object.entries(fields)) await page.getByLabel(label).fill(text);
+    async function fill(part: Page | Locator, fields: Record<string, string>): Promise<void> {
+      for (const [label, text] of Object.entries(fields)) await part.getByLabel(label).fill(text);
     }
 
     it('one click on a user of the bypass page shows a ticket of six hours', () =>
@@ -75,10 +76,11 @@ for (const javaScriptEnabled of [false, true]) {
         await page.waitForURL(`${url}/`);
         await page.getByRole('link', { name: 'Account' }).click();
         expect(await page.locator('dl').first().innerText()).to.include('grace@example.org');
-        await fill(page, { 'Current password': 'not that one', 'New password': NEW_PASSWORD });
+        const password = page.getByRole('region', { name: 'Password' });
+        await fill(password, { 'Current password': 'not that one', 'New password': NEW_PASSWORD });
         await page.getByRole('button', { name: 'Change password' }).click();
         expect(await page.getByRole('alert').innerText()).to.include('current password');
-        await fill(page, { 'Current password': PASSWORD, 'New password': NEW_PASSWORD });
+        await fill(password, { 'Current password': PASSWORD, 'New password': NEW_PASSWORD });
         await page.getByRole('button', { name: 'Change password' }).click();
         expect(await page.getByRole('status').innerText()).to.include('has been changed');
         await page.getByRole('button', { name: 'Sign out', exact: true }).click();
@@ -89,6 +91,66 @@ for (const javaScriptEnabled of [false, true]) {
         });
         await page.getByRole('button', { name: 'Sign in' }).click();
         await page.waitForURL(`${url}/`);
+      }));
+
+    it('an address that is changed on the account page is one to sign in with from then on', () =>
+      journey(async (page) => {
+        await page.goto(`${url}/login`);
+        await fill(page, { 'Username or e-mail address': 'lena', Password: PASSWORD });
+        await page.getByRole('button', { name: 'Sign in' }).click();
+        await page.getByRole('link', { name: 'Account' }).click();
+        const address = page.getByRole('region', { name: 'E-mail address' });
+        const wanted = { 'E-mail address': `lena-${javaScriptEnabled}@example.org` };
+        await fill(address, { ...wanted, 'Current password': 'not that one' });
+        await address.getByRole('button').click();
+        expect(await page.getByRole('alert').innerText()).to.include('current password');
+        const field = address.getByLabel('E-mail address');
+        expect(await field.inputValue()).to.equal(wanted['E-mail address']);
+        const wrong = address.getByLabel('Current password');
+        expect(await wrong.inputValue()).to.equal('');
+        expect(await wrong.getAttribute('aria-invalid')).to.equal('true');
+        await fill(address, { 'Current password': PASSWORD });
+        await address.getByRole('button').click();
+        expect(await page.getByRole('status').innerText()).to.include('has been changed');
+        await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+        await fill(page, {
+          'Username or e-mail address': wanted['E-mail address'],
+          Password: PASSWORD,
+        });
+        await page.getByRole('button', { name: 'Sign in' }).click();
+        await page.waitForURL(`${url}/`);
+      }));
+
+    it('the back button shows nothing of an account after signing out', () =>
+      journey(async (page) => {
+        await page.goto(`${url}/auth/bypass?token=ada`);
+        await page.getByRole('link', { name: 'Account' }).click();
+        await page.getByRole('heading', { name: 'Your account' }).waitFor();
+        await page.getByRole('button', { name: 'Sign out', exact: true }).click();
+        await page.waitForURL(`${url}/login`);
+        await page.goBack();
+        await page.waitForURL(`${url}/login?returnTo=/account`);
+        await page.goBack();
+        await page.getByRole('heading', { name: 'You are not signed in' }).waitFor();
+        expect(await page.content()).not.to.include('Lovelace');
+      }));
+
+    it('the browser keeps the session where no script and no other site gets at it', () =>
+      journey(async (page) => {
+        await page.goto(`${url}/login`);
+        await fill(page, { 'Username or e-mail address': 'ada', Password: PASSWORD });
+        await page.getByRole('button', { name: 'Sign in' }).click();
+        await page.waitForURL(`${url}/`);
+        const cookies = await page.context().cookies();
+        const flags = cookies.map(({ name, httpOnly, sameSite, path, domain }) => {
+          return { name, httpOnly, sameSite, path, domain };
+        });
+        const common = { httpOnly: true, path: '/', domain: 'localhost' };
+        expect(flags).to.have.deep.members([
+          { ...common, name: 'session', sameSite: 'Lax' },
+          { ...common, name: 'device', sameSite: 'Strict' },
+        ]);
+        expect(await page.evaluate('document.cookie')).to.equal('');
       }));
 
     it('who asked for their account gets there after signing in, also at the second try', () =>
@@ -139,15 +201,17 @@ for (const javaScriptEnabled of [false, true]) {
         for (const other of [phone, laptop]) await other.page.goto(`${url}/auth/bypass?token=noor`);
         await page.goto(`${url}/auth/bypass?token=noor`);
         await page.getByRole('link', { name: 'Account' }).click();
-        const rows = page.getByRole('table').getByRole('row');
-        expect(await rows.count()).to.equal(1 + 3);
+        const rows = page
+          .getByRole('list', { name: 'Where you are signed in' })
+          .getByRole('listitem');
+        expect(await rows.count()).to.equal(3);
         expect(await rows.filter({ hasText: 'this session' }).count()).to.equal(1);
 
-        const button = page.getByRole('button', { name: /^Sign out Safari on iPhone, signed in/ });
+        const button = page.getByRole('button', { name: /^Sign out Safari on iPhone Signed in/ });
         await button.focus();
         await page.keyboard.press('Enter');
         await page.getByRole('status').filter({ hasText: 'That session has ended' }).waitFor();
-        expect(await rows.count()).to.equal(1 + 2);
+        expect(await rows.count()).to.equal(2);
         expect((await phone.page.goto(`${url}/auth/token`))?.status()).to.equal(401);
         expect((await laptop.page.goto(`${url}/auth/token`))?.status()).to.equal(200);
 
@@ -155,7 +219,9 @@ for (const javaScriptEnabled of [false, true]) {
         await page.getByRole('status').filter({ hasText: 'everywhere else' }).waitFor();
         expect((await laptop.page.goto(`${url}/auth/token`))?.status()).to.equal(401);
 
-        await page.getByRole('button', { name: /^Sign out Chrome on .*, this session$/ }).click();
+        await page
+          .getByRole('button', { name: /^Sign out Chrome on .* this session Signed in/ })
+          .click();
         await page.waitForURL(`${url}/login`);
         expect((await page.goto(`${url}/auth/token`))?.status()).to.equal(401);
         for (const { context } of [phone, laptop]) await context.close();

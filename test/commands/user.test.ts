@@ -285,11 +285,55 @@ describe('coatcheck user', function () {
     });
   });
 
+  describe('email', () => {
+    const emailOf = async (username: string) => {
+      const shown: unknown = JSON.parse((await user('show', username, '--json')).stdout);
+      return shown instanceof Object && 'email' in shown ? shown.email : undefined;
+    };
+
+    it('changes the address, which is one to log in with and in the next token, or removes it', async () => {
+      await user('add', 'mail', '--email', 'old@example.org');
+      const client = new Client(service.url);
+      await client.login('old@example.org', PASSWORD);
+      const { code, stdout, stderr } = await user('email', 'mail', 'New@example.org');
+      expect([code, stdout]).to.deep.equal([0, '']);
+      expect(stderr).to.equal('Changed the e-mail address of mail.\n');
+      const [, claims = ''] = (await client.token()).split('.');
+      expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).to.deep.include({
+        email: 'New@example.org',
+      });
+      const tries = ['old@example.org', 'new@example.org'].map(async (address) => {
+        return (await new Client(service.url).login(address, PASSWORD)).status;
+      });
+      expect(await Promise.all(tries)).to.deep.equal([401, 200]);
+      expect((await user('email', 'mail', '--remove')).code).to.equal(0);
+      expect(await emailOf('mail')).to.equal(null);
+      const events = (await onRecord(cwd, '--user', 'mail')).map(({ event }) => event);
+      expect(events.filter((event) => event === 'user.email_changed')).to.have.length(2);
+    });
+
+    it('refuses what is none, what somebody else has, and not to say what to do', async () => {
+      await user('add', 'mail-a', '--email', 'a@example.org');
+      await user('add', 'mail-b', '--email', 'b@example.org');
+      for (const [wanted, exit] of [
+        ['no address', 1],
+        ['A@example.org', 1],
+        [undefined, 2],
+      ] as const) {
+        const { code } = await user('email', 'mail-b', ...(wanted === undefined ? [] : [wanted]));
+        expect(code, wanted).to.equal(exit);
+      }
+      expect((await user('email', 'mail-b', 'c@example.org', '--remove')).code).to.equal(2);
+      expect(await emailOf('mail-b')).to.equal('b@example.org');
+    });
+  });
+
   it('says that there is no such user, and does not show the name raw', async () => {
     await inTurns(
-      ['show', 'disable', 'enable', 'delete', 'password', 'roles', 'unlock'],
+      ['show', 'disable', 'enable', 'delete', 'password', 'roles', 'unlock', 'email --remove'],
       async (command) => {
-        const { code, stdout, stderr } = await user(command, 'nobody\u001b[2J\u009b');
+        const [name = '', ...options] = command.split(' ');
+        const { code, stdout, stderr } = await user(name, 'nobody\u001b[2J\u009b', ...options);
         expect([code, stdout], command).to.deep.equal([1, '']);
         expect(stderr).to.equal('There is no user "nobody\uFFFD[2J\uFFFD".\n');
       },
@@ -311,7 +355,7 @@ describe('coatcheck user', function () {
     } finally {
       await database.close();
     }
-    const changes = ['enable', 'disable', 'password', 'delete', 'roles --add x'];
+    const changes = ['enable', 'disable', 'password', 'delete', 'roles --add x', 'email --remove'];
     await inTurns(changes, async (change) => {
       const [command = '', ...options] = change.split(' ');
       const { code, stdout, stderr } = await user(command, 'late', ...options);

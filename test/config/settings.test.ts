@@ -52,6 +52,13 @@ describe('the settings', () => {
     return only;
   }
 
+  it('take a name and a colour for the pages, with or without what makes a comment in a file', () => {
+    for (const colour of ['0A7D6C', '#0a7d6c'])
+      expect(load({ ...development, BRAND_COLOR: colour }).brand.color).to.equal('#0a7d6c');
+    expect(load({ ...development, BRAND_COLOR: '#fA0' }).brand.color).to.equal('#ffaa00');
+    expect(load({ ...development, BRAND_NAME: 'Größe 🎟️' }).brand.name).to.equal('Größe 🎟️');
+  });
+
   describe('by default', () => {
     it('are those that the documentation lists', () => {
       expect(load(development)).to.deep.equal({
@@ -75,6 +82,7 @@ describe('the settings', () => {
         tokenCookie: undefined,
         bypass: false,
         registration: 'closed',
+        brand: { name: 'Coatcheck', logoFile: undefined, color: undefined },
         databaseUrl: 'sqlite:data/coatcheck.db',
         sessionStore: undefined,
         corsOrigins: [],
@@ -233,6 +241,8 @@ describe('the settings', () => {
       TOKEN_COOKIE: ['a b', 'a;b', 'a=b', 'é', 'x'.repeat(65), 'session', '__Host-session'],
       BYPASS_AUTH: ['yes', '1', 'TRUE', 'on'],
       REGISTRATION: ['yes', 'Open', 'true'],
+      BRAND_NAME: ['x'.repeat(41), 'a\u202Eb', 'a\nb'],
+      BRAND_COLOR: ['red', '#12', '#1234', '0x112233', '#gggggg', '#fff;}', 'rgb(1,2,3)'],
       DATABASE_URL: ['data/coatcheck.db', 'sqlite:', 'sqlite::memory:', 'mysql://localhost/users'],
       SESSION_STORE_URL: [
         'localhost:6379',
@@ -281,8 +291,8 @@ describe('the settings', () => {
       WORKERS: ['0', '-1', '65', '1.5', '02', '1e1', '0x4', 'two', 'AUTO'],
       LOG_LEVEL: ['verbose', 'INFO'],
     };
-    /** Where any text is right: names of hosts and of issuers. */
-    const free = ['HOST', 'JWT_ISSUER'];
+    /** Where any text is right: names of hosts, of issuers, and of a file that is looked at later. */
+    const free = ['HOST', 'JWT_ISSUER', 'BRAND_LOGO_FILE'];
 
     it('have an example here for every setting that can be wrong', () => {
       expect([...Object.keys(bad), ...free].toSorted()).to.deep.equal(
@@ -746,6 +756,18 @@ describe('the settings', () => {
         '127.0.0.1',
       ]);
       expect(settings.mode).to.equal('development');
+    });
+
+    it('say so when a colour was meant and dotenv reads a comment', () => {
+      const colour = (value: string) => () =>
+        loadWith({ '.env': { ...development, BRAND_COLOR: value } }, {}).brand.color;
+      expect(colour('#2546a3')).to.throw(
+        SettingsError,
+        'BRAND_COLOR must be written without the #',
+      );
+      expect(colour('"#2546a3"')()).to.equal('#2546a3');
+      expect(colour('2546a3')()).to.equal('#2546a3');
+      expect(colour(' # none yet')()).to.equal(undefined);
     });
 
     it('come from .env.test alone with NODE_ENV=test', () => {

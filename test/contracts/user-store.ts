@@ -428,6 +428,64 @@ export function userStoreContract(name: string, open: () => Promise<UserEngine>)
       });
     });
 
+    describe('that change their e-mail address', () => {
+      it('are found by the new one, in any spelling, and not by the old one', async () => {
+        const { id } = await users.add({ username: 'ada', email: 'ada@example.org' });
+        expect(await users.setEmail(id, 'Countess@Example.org')).to.be.true;
+        expect(await engine.otherProcess.findById(id)).to.include({
+          email: 'Countess@Example.org',
+        });
+        expect((await users.findLogin('countess@example.org'))?.user.id).to.equal(id);
+        expect(await users.findLogin('ada@example.org')).to.equal(undefined);
+      });
+
+      it('may spell theirs in another way, have none, and leave it to somebody else', async () => {
+        const { id } = await users.add({ username: 'ada', email: 'ada@example.org' });
+        const grace = await users.add({ username: 'grace' });
+        const [joan, kay] = [
+          await users.add({ username: 'joan' }),
+          await users.add({ username: 'kay' }),
+        ];
+        expect(await users.setEmail(id, 'ADA@example.org')).to.be.true;
+        expect(await users.setEmail(id, null)).to.be.true;
+        expect((await users.findById(id))?.email).to.equal(null);
+        expect(await users.setEmail(grace.id, 'ada@example.org')).to.be.true;
+        for (const one of [joan, kay]) expect(await users.setEmail(one.id, null)).to.be.true;
+      });
+
+      it('cannot have one that is none or somebody else’s, and keep theirs', async () => {
+        const { id } = await users.add({ username: 'ada', email: 'ada@example.org' });
+        await users.add({ username: 'grace', email: 'grace@example.org' });
+        for (const [wanted, code] of [
+          ['GRACE@example.org', 'email_taken'],
+          ['grace', 'invalid_request'],
+          ['', 'invalid_request'],
+          ['a@b\u0000', 'invalid_request'],
+        ] as const) {
+          const error = await failureOf(users.setEmail(id, wanted));
+          expect(error, wanted).to.include({ code, field: 'email' });
+          const inside = engine.database.transaction((db) => users.setEmail(id, wanted, db));
+          expect(await failureOf(inside), wanted).to.include({ code });
+        }
+        expect((await users.findById(id))?.email).to.equal('ada@example.org');
+        expect(await users.setEmail('nobody', 'new@example.org')).to.be.false;
+      });
+
+      it('get it once, of many who want the same at once', async () => {
+        const names = Array.from({ length: 8 }, (_, index) => `user-${index}`);
+        const added = await Promise.all(names.map((username) => users.add({ username })));
+        const outcomes = await Promise.allSettled(
+          added.map(({ id }, index) =>
+            ([users, engine.otherProcess][index % 2] ?? users).setEmail(id, 'one@example.org'),
+          ),
+        );
+        expect(outcomes.filter(({ status }) => status === 'fulfilled')).to.have.length(1);
+        for (const outcome of outcomes)
+          if (outcome.status === 'rejected')
+            expect(outcome.reason).to.include({ code: 'email_taken' });
+      });
+    });
+
     describe('that are disabled', () => {
       it('are found but not as active ones, until they are enabled', async () => {
         const { id } = await users.add({

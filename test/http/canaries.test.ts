@@ -67,6 +67,10 @@ describe('security 21: no secret, password, cookie or token gets into a log or a
     await note(await ada.submit('/auth/password', change));
     await note(await ada.post('/auth/password', { ...change, current_password: password }));
 
+    const address = { email: 'ada@example.org', current_password: wrong };
+    await note(await ada.submit('/auth/email', address));
+    await note(await ada.post('/auth/email', { ...address, current_password: newPassword }));
+
     const { users, sessions } = app.services;
     const findActive = users.findActive.bind(users);
     const findLogin = users.findLogin.bind(users);
@@ -96,7 +100,7 @@ describe('security 21: no secret, password, cookie or token gets into a log or a
       for (const error of errors) {
         // The name that was typed is shown again in its form, even when it was the password by mistake.
         const shown = error.replaceAll(
-          `name="username" type="text" autocomplete="username" value="${password}"`,
+          `name="username" type="text" autocomplete="username webauthn" value="${password}"`,
           '',
         );
         expect(shown.includes(canary), `${canary} in ${error}`).to.equal(false);

@@ -507,7 +507,7 @@ describe('the list on /account', () => {
     const ada = app.client();
     await ada.login('ada', PASSWORD);
     const html = await (await ada.get('/account')).text();
-    expect(html.match(/class="session-device">Unknown device</g)).to.have.length(7);
+    expect(html.match(/class="strong">Unknown device</g)).to.have.length(7);
     expect(html.match(/>this session</g)).to.have.length(1);
     expect(html).to.not.match(/<script|<img src=x|evil|WWW|31m/);
     expect(html.replaceAll('\n', '')).to.not.match(/[\p{Cc}\p{Bidi_Control}]/u);

@@ -117,7 +117,7 @@ describe('POST /auth/password', () => {
     const response = await ada.submit('/auth/password', fields);
     expect(response.status).to.equal(400);
     const html = await response.text();
-    expect(html).to.include('id="current_password-error"');
+    expect(html).to.include('id="password-current_password-error"');
     expect(html).not.to.include('not the one').and.not.to.include(NEW);
   });
 
