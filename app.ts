@@ -6,6 +6,7 @@ import helmet from 'helmet';
 import { originForm } from './core/http.ts';
 import { authRoutes } from './routes/auth.ts';
 import { answerErrors, nothingHere } from './routes/errors.ts';
+import { inspectRoutes } from './routes/inspect.ts';
 import { logRequests } from './routes/observe.ts';
 import { metadataRoutes } from './routes/metadata.ts';
 import { oauthRoutes } from './routes/oauth.ts';
@@ -35,6 +36,7 @@ export function createApp(services: RouteServices): RequestListener {
   if (site.corsOrigins.length > 0) app.use('/auth', allowOrigins(site));
   app.use(authRoutes(services));
   app.use(pageRoutes(services));
+  if (site.inspector) app.use(inspectRoutes(services));
   app.use(metadataRoutes(services));
   app.use(statusListRoutes(services));
   app.use(oauthRoutes(services));

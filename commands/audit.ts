@@ -12,10 +12,10 @@ import type { Services } from '../config/services.ts';
 import { parseTime, systemClock } from '../core/clock.ts';
 import { parseDuration } from '../core/durations.ts';
 import { Problem } from '../core/errors.ts';
-import { visible } from '../core/text.ts';
+import { visible, visibleJson } from '../core/text.ts';
 import { cellsOf, HEADINGS, jsonOf } from './audit-rows.ts';
 import { withServices } from './context.ts';
-import { columnWidths, print, printRow, printTable, visibleJson } from './terminal.ts';
+import { columnWidths, print, printRow, printTable } from './terminal.ts';
 
 const BY_DEFAULT = 100;
 const MOST = 100_000;

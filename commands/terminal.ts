@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
 import { buffer, text as readAll } from 'node:stream/consumers';
 import { Problem } from '../core/errors.ts';
-import { visible } from '../core/text.ts';
+import { visible, visibleJson } from '../core/text.ts';
 
 /** Prints lines on standard output: what was asked for, and nothing else. */
 export function print(text: string): void {
@@ -16,24 +16,6 @@ export function say(text: string): void {
 
 export function printJson(value: unknown): void {
   print(visibleJson(value));
-}
-
-/**
- * JSON in which every control character is written as an escape: the same JSON, and harmless.
- * @param indent 0: all on one line
- */
-export function visibleJson(value: unknown, indent = 2): string {
-  return JSON.stringify(value, null, indent).replace(
-    /[\u007f-\u009f]|[\p{Cf}\p{Zl}\p{Zp}]/gu,
-    escaped,
-  );
-}
-
-function escaped(character: string): string {
-  return character
-    .split('') // an astral character is two escapes in JSON
-    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
-    .join('');
 }
 
 /** Prints rows in columns under their headings. */

@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
-import { isoTime } from '../core/clock.ts';
+import { openInspector } from '../config/inspector.ts';
+import { isoTime, systemClock } from '../core/clock.ts';
+import { fromNow } from '../core/durations.ts';
 import { Problem } from '../core/errors.ts';
-import { visible } from '../core/text.ts';
+import { visible, visibleJson } from '../core/text.ts';
+import { reasonInWords } from '../tokens/claim-reasons.ts';
+import { explainClaims, explainHeader } from '../tokens/explain.ts';
+import { readPasted } from '../tokens/pasted-token.ts';
 import { withServices } from './context.ts';
-import { argumentOrInput, print, printJson, say, visibleJson } from './terminal.ts';
-
-const TIMES = ['iat', 'exp', 'nbf', 'auth_time'];
+import { argumentOrInput, print, printJson, say } from './terminal.ts';
 
 export function tokenCommand(program: Command): void {
   const token = program.command('token').description('take tokens apart and check them');
@@ -18,62 +21,49 @@ export function tokenCommand(program: Command): void {
       '\nExample:\n  curl -b jar http://localhost:3000/auth/token | jq -r .token | coatcheck token inspect',
     )
     .action(async (argument: string | undefined, options: { json?: true }) => {
-      const { header, claims } = takeApart(withoutScheme(await argumentOrInput(argument)));
-      if (options.json) return printJson({ header, claims });
+      const { header, claims, payload } = readPasted(await argumentOrInput(argument));
+      if (options.json) return printJson({ header, claims: claims ?? payload });
       print(`header  ${visibleJson(header)}`);
-      print(`claims  ${visibleJson(claims)}`);
-      for (const name of TIMES) {
-        const value = claims[name];
-        if (typeof value === 'number' && Math.abs(value) < 8.64e12)
-          print(`${name.padEnd(9)} ${isoTime(value * 1000)}`);
+      print(`claims  ${visibleJson(claims ?? payload)}`);
+      for (const { name, time, warning } of [
+        ...explainHeader(header),
+        ...explainClaims(claims ?? {}),
+      ]) {
+        if (time !== undefined)
+          print(
+            `${name.padEnd(9)} ${isoTime(time)}, ${fromNow((time - systemClock.now()) / 1000)}`,
+          );
+        if (warning !== undefined) print(`${name.padEnd(9)} ${warning}`);
       }
       return say('Not checked: "coatcheck token verify" does that.');
     });
   token
     .command('verify [token]')
     .description(
-      'check a token against the keys and the issuer of this service; exit code 1 if it is not good',
+      'check a token against the keys and the issuer of this service; exit code 1 if it is not good, with all the reasons',
     )
     .option('--json', 'print the claims as JSON')
     .action((argument: string | undefined, options: { json?: true }) =>
-      withServices(async ({ verifier }) => {
-        const claims = await verifier.verify(withoutScheme(await argumentOrInput(argument)));
+      withServices(async (services) => {
+        const pasted = await argumentOrInput(argument);
+        const { jwt, verdict, reasons, now } = await openInspector(services).inspect(pasted);
+        if (verdict === 'invalid') {
+          const lines = reasons.map((reason) => reasonInWords(reason, now));
+          throw new Problem('invalid_token', lines.join('\n'));
+        }
+        const claims = await services.verifier.verify(jwt);
         if (options.json) return printJson(claims);
         return print(`Good until ${isoTime(claims.exp * 1000)}. The user: ${visible(claims.sub)}.`);
       }),
     );
 }
 
-/** A whole Authorization header is pasted as easily as the token in it. */
-export function withoutScheme(text: string): string {
-  return text.replace(/^(authorization: *)?bearer +/i, '');
-}
-
-/** @throws {Problem} for what is no token */
+/** @throws {Problem} for what is no token, or one without claims */
 export function takeApart(token: string): {
-  header: Record<string, unknown>;
-  claims: Record<string, unknown>;
+  header: Readonly<Record<string, unknown>>;
+  claims: Readonly<Record<string, unknown>>;
 } {
-  const [header, claims, signature, ...rest] = token.split('.');
-  if (header === undefined || claims === undefined || signature === undefined || rest.length > 0) {
-    throw notAToken();
-  }
-  return { header: jsonObject(header), claims: jsonObject(claims) };
-}
-
-function jsonObject(part: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(Buffer.from(part, 'base64url').toString('utf8'));
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  } catch {
-    // told below
-  }
-  throw notAToken();
-}
-
-function notAToken(): Problem {
-  return new Problem(
-    'invalid_request',
-    'That is no token: a JWT is three parts of base64url with dots between them.',
-  );
+  const { header, claims } = readPasted(token);
+  if (claims !== undefined) return { header, claims };
+  throw new Problem('invalid_request', 'That token has no claims: its payload is no JSON object.');
 }

@@ -124,6 +124,7 @@ export const schema = {
     })
     .transform(sixDigits)
     .optional(),
+  INSPECTOR: oneOf(['on', 'off']).optional(),
   DATABASE_URL: z
     .string()
     .transform((url, context) => {

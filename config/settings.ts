@@ -49,6 +49,8 @@ export interface Settings {
     /** `#rrggbb` */
     readonly color: string | undefined;
   };
+  /** Whether there is a page that takes tokens apart. */
+  readonly inspector: boolean;
   readonly databaseUrl: string;
   /** Redis or Valkey, where sessions are kept there and not in the database. */
   readonly sessionStore: RedisAddress | undefined;
@@ -174,6 +176,7 @@ function settingsOf(values: Values): Settings {
       logoFile: values.BRAND_LOGO_FILE,
       color: values.BRAND_COLOR,
     },
+    inspector: (values.INSPECTOR ?? (values.NODE_ENV === 'production' ? 'off' : 'on')) === 'on',
     databaseUrl: values.DATABASE_URL,
     sessionStore: values.SESSION_STORE_URL,
     corsOrigins: values.CORS_ORIGINS,

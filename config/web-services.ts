@@ -2,6 +2,7 @@ import type { RequestHandler } from 'express';
 import session from 'express-session';
 import { SettingsError } from '../core/errors.ts';
 import { sessionCookieReader } from '../sessions/session-cookie.ts';
+import type { Inspector } from '../tokens/inspector.ts';
 import type { PresentedTokens } from '../tokens/presented-tokens.ts';
 import type { StatusListTokens } from '../tokens/status-list-tokens.ts';
 import { KnownDevices } from '../users/known-devices.ts';
@@ -9,6 +10,7 @@ import { type PasswordPolicy, passwordPolicy } from '../users/password-policy.ts
 import { createViews, type Views } from '../views/render.ts';
 import { createHoldBack } from './hold-back.ts';
 import { createPassport, type Passport } from './passport.ts';
+import { openInspector } from './inspector.ts';
 import { requireToken } from './require-token.ts';
 import { createTokenAnswers } from './revocation.ts';
 import type { Services } from './services.ts';
@@ -39,6 +41,7 @@ export interface WebServices extends Services {
   readonly statusListUri: (list: string) => string;
   readonly statusListTokens: StatusListTokens;
   readonly presentedTokens: PresentedTokens;
+  readonly inspector: Inspector;
   readonly bypass: Bypass | undefined;
   readonly passwordProblem: PasswordPolicy;
   readonly readiness: Readiness;
@@ -55,6 +58,7 @@ export interface WebServices extends Services {
     readonly cookieScope: ReturnType<typeof cookieScope>;
     readonly tokenCookie: string | undefined;
     readonly registration: boolean;
+    readonly inspector: boolean;
     readonly corsOrigins: readonly string[];
     readonly trustProxy: readonly string[];
   };
@@ -84,6 +88,7 @@ export async function createWebServices(
     passport,
     devices: new KnownDevices({ ...services, secrets: settings.sessionSecrets }),
     ...createTokenAnswers(services),
+    inspector: openInspector(services),
     bypass: settings.bypass ? await loadBypass(services, passport) : undefined,
     passwordProblem: passwordPolicy(settings.publicUrl),
     readiness: createReadiness(services),
@@ -100,6 +105,7 @@ export async function createWebServices(
       cookieScope: cookieScope(settings),
       tokenCookie: settings.tokenCookie,
       registration: settings.registration === 'open',
+      inspector: settings.inspector,
       corsOrigins: settings.corsOrigins,
       trustProxy: settings.trustProxy,
     },

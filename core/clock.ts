@@ -19,6 +19,13 @@ export function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
+/** `2026-11-25 17:41:07 UTC`, for people. */
+export function utcTime(milliseconds: number): string {
+  return isoTime(milliseconds)
+    .replace('T', ' ')
+    .replace(/\.\d+Z$/, ' UTC');
+}
+
 /**
  * A day, which begins at midnight UTC, or a moment with its zone, as ISO 8601 has it: `2026-11-25`,
  * `2026-11-25T14:30Z`, `2026-11-25T14:30:00+01:00`.

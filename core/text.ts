@@ -19,3 +19,21 @@ export function canonical(name: string): string {
 export function visible(text: string): string {
   return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '\uFFFD');
 }
+
+/**
+ * JSON in which every control character is written as an escape: the same JSON, and harmless.
+ * @param indent 0: all on one line
+ */
+export function visibleJson(value: unknown, indent = 2): string {
+  return JSON.stringify(value, null, indent).replace(
+    /[\u007f-\u009f]|[\p{Cf}\p{Zl}\p{Zp}]/gu,
+    escaped,
+  );
+}
+
+function escaped(character: string): string {
+  return character
+    .split('') // an astral character is two escapes in JSON
+    .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .join('');
+}

@@ -123,7 +123,7 @@ export async function loginBuckets(
 /** The buckets of the caller's network and of the block around it, as far as `TRUST_PROXY` lets a proxy say who that is. */
 export function callerBuckets(
   req: Request,
-  kind: 'address' | 'registration' | 'client address',
+  kind: 'address' | 'registration' | 'client address' | 'inspection',
 ): Bucket[] {
   const { network, block } = networksOf(req.ip ?? '');
   const own: Bucket = { kind, subject: network };

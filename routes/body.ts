@@ -2,6 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import express, { type Request, type RequestHandler } from 'express';
 import { z } from 'zod';
 import { Problem } from '../core/errors.ts';
+import { doubledKey } from '../core/json.ts';
 
 /** UTF-16 code units: room for the 1,024 characters of the longest password, each of them written as several. */
 export const PASSWORD_LENGTH = 4096;
@@ -62,36 +63,6 @@ function unsupported(): Problem {
 function refuseBadJsonBytes(_req: unknown, _res: unknown, bytes: Buffer, charset: string): void {
   const key = doubledKey(utf8(bytes, charset));
   if (key !== undefined) throw invalid(`The body has a field twice: ${key}.`);
-}
-
-/**
- * `JSON.parse` would silently take the last of two; what else reads the request may take the first. Strings are
- * matched whole, so that what looks like a key inside of one is none; one before a colon is a key. One that never
- * ends takes all that is left: looking for the end from each of its quotes again would take seconds.
- */
-function doubledKey(json: string): string | undefined {
-  const objects: Set<string>[] = [];
-  for (const [token, key] of json.matchAll(
-    /("(?:[^"\\]|\\.)*")\s*:|"(?:[^"\\]|\\.)*"|".*|[{}]/gs,
-  )) {
-    if (token === '{') objects.push(new Set());
-    else if (token === '}') objects.pop();
-    if (key === undefined) continue;
-    const name = unescaped(key);
-    const keys = objects.at(-1);
-    if (keys?.has(name)) return name.slice(0, 40);
-    keys?.add(name);
-  }
-  return undefined;
-}
-
-/** `"user\u006eame"` is a way to write `"username"`. What is no JSON string is left to the parser to refuse. */
-function unescaped(key: string): string {
-  try {
-    return String(JSON.parse(key));
-  } catch {
-    return key;
-  }
 }
 
 function refuseBadFormBytes(_req: unknown, _res: unknown, bytes: Buffer, charset: string): void {

@@ -13,6 +13,7 @@ export function pageData(
       development: !site.production,
       bypass: bypass?.isOn() ?? false,
       registration: site.registration,
+      inspector: site.inspector,
     },
     viewer: viewer === undefined ? null : { username: viewer.username, name: viewer.name },
     ...data,

@@ -2,6 +2,7 @@ import type { RequestHandler, Request } from 'express';
 import type { Logger } from 'pino';
 import type { Audit } from '../audit/audit.ts';
 import type { SessionStore, SignIn } from '../sessions/session-store.ts';
+import type { Inspector } from '../tokens/inspector.ts';
 import type { Issuer } from '../tokens/issuer.ts';
 import type { KeyRing } from '../tokens/key-ring.ts';
 import type { ApiClient, ApiClients } from '../tokens/api-clients.ts';
@@ -36,6 +37,7 @@ export interface RouteServices {
   readonly statusListUri: (list: string) => string;
   readonly statusListTokens: StatusListTokens;
   readonly presentedTokens: PresentedTokens;
+  readonly inspector: Inspector;
   readonly apiClients: ApiClients;
   readonly readiness: Readiness;
   /** Waits before somebody is refused for coming too often. */
@@ -71,6 +73,8 @@ export interface Site {
   readonly tokenCookie: string | undefined;
   /** Whether people may sign up. */
   readonly registration: boolean;
+  /** Whether there is a page that takes tokens apart. */
+  readonly inspector: boolean;
   readonly corsOrigins: readonly string[];
   readonly trustProxy: readonly string[];
 }

@@ -25,6 +25,9 @@ export const ALLOWANCES = {
   'registration block': { limit: 250, period: 60 * MINUTE },
   /** Wrong current passwords in one session. */
   'password change': { limit: 10, period: 15 * MINUTE },
+  /** Tokens that were pasted into the inspector, from one network: each costs a signature and a look at the database. */
+  inspection: { limit: 300, period: 15 * MINUTE },
+  'inspection block': { limit: 1500, period: 15 * MINUTE },
   /** Wrong secrets for one API client. */
   client: { limit: 10, period: 15 * MINUTE },
   /** Wrong secrets of API clients from one network. */

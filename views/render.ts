@@ -38,18 +38,26 @@ export function createViews({ color, logoFile }: Brand): Views {
   const css = read('style.css').toString() + (color === undefined ? '' : brandStyle(color));
   const stylesheet = asset('style.css', 'text/css; charset=utf-8', squeezed(css));
   const script = asset('copy.js', 'text/javascript; charset=utf-8', read('copy.js'));
+  const inspectStyle = asset(
+    'inspect.css',
+    'text/css; charset=utf-8',
+    squeezed(read('inspect.css').toString()),
+  );
+  const inspectScript = asset('inspect.js', 'text/javascript; charset=utf-8', read('inspect.js'));
   const logo = logoFile === undefined ? COATCHECK : readLogo(logoFile);
   const icon = asset(logo.name, logo.type, logo.content);
   const { width, height } = logo;
   const assets = {
     stylesheet: stylesheet.href,
     copy: script.href,
+    inspectStyle: inspectStyle.href,
+    inspectScript: inspectScript.href,
     icon: icon.href,
     iconType: icon.type,
     iconSize: { width, height },
   };
   return {
-    assets: [stylesheet, script, icon],
+    assets: [stylesheet, script, icon, inspectStyle, inspectScript],
     render: (template, data) => eta.render(`./${template}`, { ...data, assets }),
   };
 }

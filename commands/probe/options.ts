@@ -7,7 +7,8 @@ import { Problem } from '../../core/errors.ts';
 import { visible } from '../../core/text.ts';
 import { isHmac } from '../../tokens/algorithms.ts';
 import { argumentOrInput } from '../terminal.ts';
-import { takeApart, withoutScheme } from '../token.ts';
+import { withoutScheme } from '../../tokens/pasted-token.ts';
+import { takeApart } from '../token.ts';
 import { partsOf } from './jws.ts';
 
 export type Headers = Readonly<Record<string, string | string[]>>;

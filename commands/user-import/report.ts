@@ -1,8 +1,7 @@
 import { once } from 'node:events';
 import { type FileHandle, open } from 'node:fs/promises';
 import { Problem } from '../../core/errors.ts';
-import { visible } from '../../core/text.ts';
-import { visibleJson } from '../terminal.ts';
+import { visible, visibleJson } from '../../core/text.ts';
 
 /** What became of a row. */
 export interface ReportLine {

@@ -46,7 +46,7 @@ describe('coatcheck token', function () {
         'Not checked: "coatcheck token verify" does that.\n',
       ]);
       expect(stdout).to.include('"alg": "HS256"').and.include('"username": "ada"');
-      expect(stdout).to.match(/^exp {7}\d{4}-\d\d-\d\dT/m);
+      expect(stdout).to.match(/^exp {7}\d{4}-\d\d-\d\dT\S+Z, in 5 hours 59 minutes$/m);
       expect(stdout).not.to.include(jwt.split('.')[2]);
     });
 
@@ -66,11 +66,19 @@ describe('coatcheck token', function () {
 
     it('refuses what is no token', async () => {
       const [header = '', claims = ''] = jwt.split('.');
-      const junk = ['', 'a.b.c', `${header}.${claims}`, `${jwt}.x`, 'W10.W10.x'];
-      await inTurns(junk, async (text) => {
+      const junk = {
+        '': 'Nothing was pasted',
+        'a.b.c': 'lost characters',
+        [`${header}.${claims}`]: 'the signature is missing',
+        [`${jwt}.x`]: 'three parts',
+        'W10.W10.AAAA': 'no object',
+      };
+      await inTurns(Object.entries(junk), async ([text, reason]) => {
         const { code, stdout, stderr } = await token(['inspect'], text);
         expect([code, stdout], text).to.deep.equal([1, '']);
-        expect(stderr).to.match(/^That is no token: [^\n]+\n$/);
+        expect(stderr)
+          .to.include(reason)
+          .and.match(/^[^\n]+\n$/);
       });
     });
 
@@ -111,10 +119,11 @@ describe('coatcheck token', function () {
       const bad = {
         [`${header}.${claims}.${flipped}${signature.slice(1)}`]: 'signature',
         [resigned({ exp: 1000 })]: 'expired',
-        [resigned({ iss: 'http://localhost:4000' })]: 'another issuer',
+        [resigned({ iss: 'http://localhost:4000' })]:
+          'it is "http://localhost:4000", and expected is "http://localhost:3999"',
         [resigned({ sid: undefined })]: 'sid',
-        [`${none}.${claims}.AA`]: 'not trusted here',
-        '': 'not a compact JWS',
+        [`${none}.${claims}.AA`]: 'anyone could have written it',
+        '': 'Nothing was pasted',
       };
       await inTurns(Object.entries(bad), async ([text, reason]) => {
         const { code, stdout, stderr } = await token(['verify'], text);
@@ -125,11 +134,20 @@ describe('coatcheck token', function () {
       });
     });
 
+    it('names all the reasons, each on a line, without an escape sequence of the token', async () => {
+      const bad = resigned({ exp: 1000, iss: 'http://\u001b[2Jlocalhost:4000', jti: 5 });
+      const { code, stderr } = await token(['verify'], bad);
+      expect(code).to.equal(1);
+      expect(stderr.split('\n')).to.have.length(4);
+      expect(stderr).to.match(/^It expired \d+ years .* ago, at 1970-01-01 00:16:40 UTC\.$/m);
+      expect(stderr).to.include('"http://\\u001b[2Jlocalhost:4000"').and.include('"jti"');
+    });
+
     it('refuses every token once the secret is another', async () => {
       const other = { ...env, JWT_SECRET_KEY: secret.split('').toReversed().join('') };
       const { code, stderr } = await run(['token', 'verify', jwt], { cwd, env: other });
       expect(code).to.equal(1);
-      expect(stderr).to.include('a key that is not trusted here');
+      expect(stderr).to.include('its secret is none of the settings');
     });
   });
 });

@@ -83,6 +83,7 @@ describe('the settings', () => {
         bypass: false,
         registration: 'closed',
         brand: { name: 'Coatcheck', logoFile: undefined, color: undefined },
+        inspector: true,
         databaseUrl: 'sqlite:data/coatcheck.db',
         sessionStore: undefined,
         corsOrigins: [],
@@ -243,6 +244,7 @@ describe('the settings', () => {
       REGISTRATION: ['yes', 'Open', 'true'],
       BRAND_NAME: ['x'.repeat(41), 'a\u202Eb', 'a\nb'],
       BRAND_COLOR: ['red', '#12', '#1234', '0x112233', '#gggggg', '#fff;}', 'rgb(1,2,3)'],
+      INSPECTOR: ['true', 'ON', 'yes', '1'],
       DATABASE_URL: ['data/coatcheck.db', 'sqlite:', 'sqlite::memory:', 'mysql://localhost/users'],
       SESSION_STORE_URL: [
         'localhost:6379',

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { durationInWords, parseDuration } from '../../core/durations.ts';
+import { durationInWords, fromNow, parseDuration } from '../../core/durations.ts';
 
 describe('a duration', () => {
   it('is a whole number and a unit, read in seconds', () => {
@@ -72,5 +72,22 @@ describe('a duration', () => {
       [604_800, '7 days'],
     ];
     for (const [seconds, text] of words) expect(durationInWords(seconds)).to.equal(text);
+  });
+
+  it('say how far away a moment is, in the two largest units', () => {
+    const words: [number, string][] = [
+      [0, 'now'],
+      [-0.9, 'now'],
+      [1, 'in 1 second'],
+      [-1.9, '1 second ago'],
+      [-180, '3 minutes ago'],
+      [-184, '3 minutes 4 seconds ago'],
+      [3600, 'in 1 hour'],
+      [3601, 'in 1 hour'],
+      [21_599.5, 'in 5 hours 59 minutes'],
+      [-90_000, '1 day 1 hour ago'],
+      [31_536_000 + 86_400, 'in 1 year 1 day'],
+    ];
+    for (const [seconds, text] of words) expect(fromNow(seconds)).to.equal(text);
   });
 });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import type { Router } from 'express';
 import { authRoutes } from '../../routes/auth.ts';
+import { inspectRoutes } from '../../routes/inspect.ts';
 import { metadataRoutes } from '../../routes/metadata.ts';
 import { oauthRoutes } from '../../routes/oauth.ts';
 import { operationsRoutes } from '../../routes/operations.ts';
@@ -15,6 +16,7 @@ describe('The list of routes for the fuzz tests', () => {
     const makers = [
       authRoutes,
       pageRoutes,
+      inspectRoutes,
       metadataRoutes,
       statusListRoutes,
       oauthRoutes,

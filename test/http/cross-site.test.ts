@@ -161,7 +161,8 @@ describe('security 9: callers from other sites (M11)', () => {
     for (const { path, methods } of ROUTES) {
       for (const method of methods) {
         const route = `${method} ${path}`;
-        const safe = route in NOT_REFUSED || !path.startsWith('/auth/');
+        const guarded = path.startsWith('/auth/') || route === 'POST /inspect';
+        const safe = route in NOT_REFUSED || !guarded;
         it(`${route}: ${safe ? (NOT_REFUSED[route] ?? 'is the same for everybody') : 'is refused'}`, async () => {
           const ada = await signIn(app, 'ada');
           const before = await app.services.users.list();

@@ -25,6 +25,7 @@ const ROUTES: Record<string, string> = {
   '/login': 'GET, HEAD',
   '/register': 'GET, HEAD',
   '/account': 'GET, HEAD',
+  '/inspect': 'GET, HEAD, POST',
   '/assets/style.css': 'GET, HEAD',
 };
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'PROPFIND'];

@@ -44,7 +44,8 @@ function expectSecurityHeaders(headers: Headers, path: string): void {
   expect(policy).to.include("default-src 'none'").and.include("frame-ancestors 'none'");
   expect(policy).to.not.include('unsafe');
   expect(headers.get('x-content-type-options')).to.equal('nosniff');
-  expect(headers.get('referrer-policy')).to.equal('same-origin');
+  const referrers = path.startsWith('/inspect') ? ['no-referrer', 'same-origin'] : ['same-origin'];
+  expect(headers.get('referrer-policy')).to.be.oneOf(referrers);
   const readers = isForAnySite(path) ? ['same-origin', 'cross-origin'] : ['same-origin'];
   expect(headers.get('cross-origin-resource-policy')).to.be.oneOf(readers);
   expect(headers.has('x-powered-by')).to.equal(false);

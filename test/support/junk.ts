@@ -12,6 +12,7 @@ export const BODIES: readonly Wanted[] = [
   { path: '/auth/register', required: ['username', 'password'] },
   { path: '/auth/password', required: ['current_password', 'new_password'] },
   { path: '/auth/sessions/end', required: ['scope'] },
+  { path: '/inspect', required: ['token'] },
 ];
 
 /** A request body with its content type, as sent. */

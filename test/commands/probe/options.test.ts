@@ -27,7 +27,7 @@ describe('the options of a probe', () => {
     expect(await givenToken({ issue: true })).to.equal(undefined);
     const wrong: Record<string, string> = {
       umbrella: 'three parts of base64url',
-      'aaaa.bbbb.cccc': 'three parts of base64url',
+      'aaaa.bbbb.cccc': 'is not text, so this is no JWT',
       [`${good.slice(0, good.lastIndexOf('.'))}.x`]: 'its signature is not one byte long',
       [hmac({ alg: 'HS999' }, {}, 'x')]: 'there is no algorithm HS999',
       [hmac({ alg: { toString: 1 } }, {}, 'x')]: 'its header has no alg',
