@@ -16,6 +16,18 @@ export class Client {
     return other;
   }
 
+  /** `fetch` with the cookies of this caller, as far as it is for the service. */
+  readonly fetch: typeof fetch = async (input, init) => {
+    const request = new Request(input, init);
+    if (!request.url.startsWith(`${this.#url}/`)) return fetch(request);
+    for (const [name, value] of Object.entries(this.#cookieHeader())) {
+      request.headers.set(name, value);
+    }
+    const response = await fetch(request);
+    this.#remember(response);
+    return response;
+  };
+
   async request(
     method: string,
     path: string,
