@@ -199,7 +199,7 @@ describe('coatcheck key', function () {
       expect(outcome).to.include({ changed: true, sessions: 1 });
       const verified = await run(['token', 'verify', before], { cwd, env });
       expect(verified.code).to.equal(1);
-      expect(verified.stderr).to.include('not trusted here');
+      expect(verified.stderr).to.include('was rejected in an emergency');
       const states = (await listed('--all')).map(({ state }) => state);
       expect(states).to.deep.equal(['gone', 'signing']);
       expect(await listed()).to.have.length(1);

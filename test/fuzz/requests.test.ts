@@ -84,6 +84,7 @@ describe('Any request at all', function () {
       '/auth/session',
       '/auth/me',
       '/auth/password',
+      '/auth/email',
       '/auth/sessions',
       '/auth/sessions/end',
       '/auth/sessions/:id',

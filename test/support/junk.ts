@@ -11,6 +11,7 @@ export const BODIES: readonly Wanted[] = [
   { path: '/auth/login', required: ['username', 'password'] },
   { path: '/auth/register', required: ['username', 'password'] },
   { path: '/auth/password', required: ['current_password', 'new_password'] },
+  { path: '/auth/email', required: ['current_password'] },
   { path: '/auth/sessions/end', required: ['scope'] },
   { path: '/inspect', required: ['token'] },
 ];
