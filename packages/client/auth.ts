@@ -1,4 +1,4 @@
-import { createFetch } from './bearer-fetch.ts';
+import { createFetch, originOf } from './bearer-fetch.ts';
 import type { Moment } from './clock.ts';
 import { AuthError } from './error.ts';
 import type { Platform } from './platform.ts';
@@ -23,7 +23,7 @@ export function createAuthOn(platform: Platform, options: AuthOptions): Auth {
     patience = 30_000,
     fetch: send = fetch,
   } = options;
-  const base = new URL(baseUrl).origin;
+  const base = originOf(baseUrl);
   const name = `coatcheck ${base}`;
   const listeners = new Set<() => void>();
   const slots = new Map<string, Slot>();
@@ -172,13 +172,22 @@ export function createAuthOn(platform: Platform, options: AuthOptions): Auth {
     publish('signed-out');
   }
 
+  /** Whoever it was, only the service knows who it is now. */
+  function doubt(): void {
+    endGeneration();
+    publish('unknown');
+    ask(slotOf(), false); // announced, two tabs that disagree would go on for ever
+  }
+
   /** What another tab says. It may be late, so that where it is about another session, only the service knows. */
   function hear(message: unknown): void {
     if (!isRecord(message)) return;
     const { audience, asked, out } = message;
+    // empty: of a tab that did not know whose session it ended
     if (typeof out === 'string') {
       ended.add(out);
       if (out === sid) signOut();
+      if (!out) doubt();
       return;
     }
     // a monotonic clock means nothing in another tab: only the device's own is common
@@ -188,9 +197,7 @@ export function createAuthOn(platform: Platform, options: AuthOptions): Auth {
     if (!ticket || ended.has(ticket.sid)) return;
     const slot = slots.get(String(audience));
     if (state === 'signed-out' || (sid && sid !== ticket.sid)) {
-      endGeneration();
-      publish('unknown');
-      ask(slotOf(), false); // announced, two tabs that disagree would go on for ever
+      doubt();
     } else if (slot && ticket.iat > (slot.ticket?.iat ?? 0)) {
       if (!sid) endGeneration(); // what is under way may have left before somebody signed in
       accept(slot.audience, ticket);
@@ -198,7 +205,7 @@ export function createAuthOn(platform: Platform, options: AuthOptions): Auth {
   }
 
   async function getToken({ audience, signal, refused }: TokenOptions = {}): Promise<string> {
-    const deadline = now().monotonic + patience;
+    const began = now().monotonic;
     let limit: AbortSignal | undefined;
     for (let first = true; ; first = false) {
       signal?.throwIfAborted();
@@ -210,11 +217,13 @@ export function createAuthOn(platform: Platform, options: AuthOptions): Auth {
       const paused = isPaused(slot);
       if (ticket && ticket.token !== refused) {
         const { asked, life, token } = ticket;
+        // a network may take longer than a token lives: to ask again and again would not help
+        const isNew = !first && asked.monotonic >= began;
         const isGood = now().monotonic - asked.monotonic < life;
-        if (isGood && (paused || since(asked) < life)) return token;
+        if (isNew || (isGood && (paused || since(asked) < life))) return token;
       }
       if (!paused) ask(slot);
-      else if (error && (!isPassing(error) || slot.retryAt > deadline)) throw error;
+      else if (error && (!isPassing(error) || slot.retryAt > began + patience)) throw error;
       limit ??= timeLimit(patience, signal);
       await within(news.promise, limit, signal);
     }
@@ -247,7 +256,7 @@ export function createAuthOn(platform: Platform, options: AuthOptions): Auth {
       return () => listeners.delete(call);
     },
     getToken,
-    fetch: createFetch([base, ...origins.map((one) => new URL(one).origin)], send, getToken),
+    fetch: createFetch([base, ...origins.map(originOf)], send, getToken),
     login(credentials, call) {
       const before = logouts;
       return act(call, async (limit) => {
@@ -265,11 +274,16 @@ export function createAuthOn(platform: Platform, options: AuthOptions): Auth {
     },
     async logout(call) {
       logouts += 1;
+      const who = sid;
       signOut();
-      await act(call, (limit) => askWithin('/auth/logout', limit, { method: 'POST' }));
+      await act(call, async (limit) => {
+        await askWithin('/auth/logout', limit, { method: 'POST' });
+        if (!who) tabs?.postMessage({ out: '' }); // the others know who it was
+      });
     },
     close() {
       end.abort();
+      tabs = undefined;
       endGeneration();
       news.resolve();
     },

@@ -1,5 +1,8 @@
 import type { AuthFetch, TokenOptions } from './types.ts';
 
+/** `localhost:3000`, without `http://`, has the origin `null`, which is no address either: as one it would lead to the app. */
+export const originOf = (address: string): string => new URL(new URL(address).origin).origin;
+
 /**
  * `fetch` that shows the token to these origins and to no other. Browsers take it off again where an answer leads to another
  * origin (Fetch Standard, section 4.4), and so does Node.

@@ -20,22 +20,19 @@ export async function ask(send: typeof fetch, url: string, init: RequestInit): P
       ...init,
     });
   } catch (cause) {
-    throw new AuthError('unreachable', 'unreachable, or not in CORS_ORIGINS', { cause });
+    throw new AuthError('unreachable', undefined, { cause }); // or this origin is not in CORS_ORIGINS
   }
   const { ok, status, headers } = response;
   const answer: unknown = await response.json().catch(() => undefined); // nothing, or a page of a proxy
   if (ok) return answer;
-  const { code = 'unexpected_answer', detail }: Partial<Problem> = isProblem(answer) ? answer : {};
+  const problem: Problem = isRecord(answer) ? answer : {};
+  const { code = 'unexpected_answer', detail } = problem;
   // seconds: a date, the other form of the header, would be about a clock that may be wrong
   const retryAfter = Math.min(LONGEST_TOLD, Number(headers.get('Retry-After'))) || undefined;
   throw new AuthError(code, detail, { status, retryAfter });
 }
 
 interface Problem {
-  readonly code: string;
-  readonly detail: string;
-}
-
-function isProblem(answer: unknown): answer is Problem {
-  return isRecord(answer) && 'code' in answer;
+  readonly code?: string;
+  readonly detail?: string;
 }

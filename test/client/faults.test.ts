@@ -279,7 +279,10 @@ describe('the client behind', () => {
     });
 
     it('refuses an address that is none', () => {
-      expect(() => open('somewhere')).to.throw(TypeError);
+      // `localhost:` is a scheme to a URL: the password would go to a path of the app itself
+      for (const address of ['somewhere', 'localhost:3000', 'file:///x'])
+        expect(() => open(address)).to.throw(TypeError);
+      expect(() => open(app.url, { origins: ['localhost:4000'] })).to.throw(TypeError);
       expect(() => open(app.url, { origins: ['*'] })).to.throw(TypeError);
     });
   });

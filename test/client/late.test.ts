@@ -120,6 +120,17 @@ describe('what comes late', () => {
     expect([auth.state, service.sessions.size]).to.deep.equal(['signed-out', 0]);
   });
 
+  it('a logout in a tab that does not know yet who is signed in is one in all tabs', async () => {
+    const { auth, tab } = open();
+    await auth.login(ADA);
+    tab.hidden = true;
+    const other = open();
+    await other.auth.logout();
+    await settled();
+    expect([auth.state, other.auth.state]).to.deep.equal(['signed-out', 'signed-out']);
+    expect(await codeOf(auth.getToken())).to.equal('session_required');
+  });
+
   it('tabs that have other cookies than each other do not ask for ever', async () => {
     const one = open();
     await one.auth.login(ADA);

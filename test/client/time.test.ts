@@ -118,6 +118,15 @@ describe('as time passes, the client', () => {
     expect([service.exchanges, auth.state]).to.deep.equal([exchanges + 1, 'signed-in']);
   });
 
+  it('takes a token that dies on its way, and does not ask again and again for one that lives', async () => {
+    service.expiresIn = 4;
+    service.weather = 'slow';
+    const token = auth.getToken({ refused: await auth.getToken() });
+    await browser.time.advance(5 * SECOND);
+    expect(await token).to.equal(Array.from(service.issued.keys()).at(-1));
+    expect(service.exchanges).to.equal(1);
+  });
+
   it('gets one token for many tabs', async () => {
     const others = Array.from({ length: 5 }, () =>
       createAuthOn(browser.tab(), { baseUrl: 'http://service', fetch: service.fetchOf() }),

@@ -19,6 +19,8 @@ export class VirtualService {
   /** The most exchanges for one audience that one tab ever had under way at once. */
   most = 0;
   exchanges = 0;
+  /** For how many seconds a token is good. */
+  expiresIn = 6 * HOUR;
   /** How often the client was told 401 by the service itself. */
   refusals = 0;
   readonly #time: VirtualTime;
@@ -106,7 +108,7 @@ export class VirtualService {
     const claims = { sub: username, username, sid, iat, jti };
     const token = `x.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.x`;
     this.issued.set(token, sid);
-    return Response.json({ token, token_type: 'Bearer', expires_in: 6 * HOUR });
+    return Response.json({ token, token_type: 'Bearer', expires_in: this.expiresIn });
   }
 }
 
