@@ -90,7 +90,8 @@ function webpSize(bytes: Buffer): Size | undefined {
 }
 
 /** What may stand before the picture: a byte order mark, an XML declaration, a document type, comments. */
-const SVG = /^\uFEFF?(?:\s|<\?[^>]*\?>|<!--[\s\S]*?-->|<!DOCTYPE svg[^>[]*>)*<svg(\s[^>]*)>/;
+const SVG =
+  /^\uFEFF?(?:\s|<\?[^>]*\?>|<!--(?:(?!-->)[\s\S])*-->|<!DOCTYPE svg[^>[]*>)*<svg(\s[^>]*)>/;
 
 /** The proportions of an SVG: its `viewBox`, or its `width` and `height` (SVG 2, section 8). */
 function svgSize(bytes: Buffer): Size | undefined {

@@ -35,6 +35,12 @@ describe('BRAND_LOGO_FILE', () => {
     return refusal(file);
   }
 
+  it('ends a comment at its first end, however many there are', () => {
+    const hidden = `<!-- --><html><!-- --><svg ${SVG} viewBox="0 0 1 1">`;
+    const many = `${'<!-- -->'.repeat(10_000)}<svg>`; // looked at in every combination, it would never end
+    for (const content of [hidden, many]) expect(refused(content)).to.include('must be an SVG');
+  });
+
   it('is what is in it, whatever its name, and gets as much room as fits its proportions', () => {
     for (const [content, type, width, height] of [
       [png(64, 64), 'image/png', 32, 32],
