@@ -78,6 +78,16 @@ describe('the pages', () => {
     }
   });
 
+  it('tell password managers whose password each form of the account page asks for', async () => {
+    const html = await (await ada.get('/account', PAGE)).text();
+    for (const action of ['/auth/email', '/auth/password']) {
+      const form = html.split(`action="${action}"`)[1]?.split('</form>')[0];
+      expect(form, action).to.match(
+        /<input id="[\w-]+" type="text" autocomplete="username" value="ada"/,
+      );
+    }
+  });
+
   it('answer HEAD as GET, without a body', async () => {
     for (const path of ['/', '/login', '/register']) {
       const [head, get] = [await ada.request('HEAD', path), await ada.get(path)];
