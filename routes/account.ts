@@ -84,12 +84,17 @@ const emailChange = z.strictObject({
  * the password, and as often as to somebody who signs up.
  */
 export function changeEmail(services: RouteServices): RequestHandler {
-  const { users, audit, changeClaims } = services;
+  const { users, audit, changeClaims, passwordProblem } = services;
   return async (req, res) => {
     const { publicId } = requiredSignIn(req);
     const user = await requiredViewer(req, services);
     const change = parseBody(emailChange, req.body);
     await withCurrentPassword(services, req, user, change.current_password, async (current) => {
+      const password = change.current_password;
+      // only what the new address makes wrong: passwords that are old or were imported may be so already
+      const problem = passwordProblem(password, [change.email?.trim()]);
+      if (problem !== undefined && passwordProblem(password, []) === undefined)
+        throw new Problem('password_refused', problem, { field: 'email' });
       await countAttempt(services, req, { buckets: callerBuckets(req, 'registration') });
       const by = { ...byUser(req, user.id), session: publicId };
       await audit.recordWith({ ...by, event: 'user.email_changed' }, (write) =>

@@ -34,6 +34,17 @@ describe('POST /auth/email', () => {
     expect((await app.client().login('ada@example.org', PASSWORD)).status).to.equal(401);
   });
 
+  it('security 20: refuses an address that is the password', async () => {
+    const password = 'countess@lovelace.example';
+    const { passwords, users } = app.services;
+    await users.add({ username: 'noor', passwordHash: await passwords.hash(password) });
+    const noor = app.client();
+    await noor.login('noor', password);
+    const refused = await change(noor, password.toUpperCase(), password);
+    expect(refused).to.deep.equal({ status: 400, code: 'password_refused' });
+    expect(await emailOf('noor')).to.equal(null);
+  });
+
   it('removes it when it is empty or left out', async () => {
     for (const nothing of ['', undefined]) {
       await change(ada, NEW);
