@@ -4,7 +4,7 @@ import { AuthError } from './error.ts';
 import type { Platform } from './platform.ts';
 import { ask as askService } from './service.ts';
 import { isPassing, retryDelay, type Slot } from './slot.ts';
-import { isRecord, readTicket, type Ticket, type User } from './ticket.ts';
+import { fieldsOf, readTicket, type Ticket, type User } from './ticket.ts';
 import type { Auth, AuthOptions, AuthState, CallOptions, TokenOptions } from './types.ts';
 import { within } from './waiting.ts';
 
@@ -128,8 +128,8 @@ export function createAuthOn(platform: Platform, options: AuthOptions): Auth {
 
   /** Only the service's own word signs anybody out: a 401 of something in between says nothing about the session. */
   function fail(slot: Slot, error: AuthError): void {
-    const { code } = error;
-    if (code === 'session_required') return signOut();
+    const { code, status } = error;
+    if (status === 401 && code === 'session_required') return signOut();
     slot.error = error;
     slot.retryAt = now().monotonic + retryDelay(error, slot.failures++, random());
     if (code === 'invalid_target' || state === 'signed-out') return publish(state, user);
@@ -181,8 +181,7 @@ export function createAuthOn(platform: Platform, options: AuthOptions): Auth {
 
   /** What another tab says. It may be late, so that where it is about another session, only the service knows. */
   function hear(message: unknown): void {
-    if (!isRecord(message)) return;
-    const { audience, asked, out } = message;
+    const { audience, asked, out } = fieldsOf(message);
     // empty: of a tab that did not know whose session it ended
     if (typeof out === 'string') {
       ended.add(out);
@@ -249,7 +248,7 @@ export function createAuthOn(platform: Platform, options: AuthOptions): Auth {
       return user;
     },
     subscribe(listener) {
-      const call = () => listener();
+      const call = () => listeners.has(call) && listener();
       listeners.add(call);
       if (!closed.aborted) start();
       if (state === 'unknown') ask(slotOf());

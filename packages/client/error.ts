@@ -22,7 +22,8 @@ export type AuthErrorCode =
   | 'closed'
   | (string & {});
 
-interface Details extends ErrorOptions {
+interface Details {
+  readonly cause?: unknown;
   readonly status?: number;
   readonly retryAfter?: number | undefined;
 }
@@ -37,7 +38,7 @@ export class AuthError extends Error {
   declare readonly retryAfter: number | undefined;
 
   constructor(code: AuthErrorCode, message: string = code, details: Details = {}) {
-    super(message, details);
+    super(message);
     Object.assign(this, { code }, details);
   }
 }

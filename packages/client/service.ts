@@ -1,5 +1,5 @@
 import { AuthError } from './error.ts';
-import { isRecord } from './ticket.ts';
+import { fieldsOf } from './ticket.ts';
 
 /** A service that says "tomorrow" does not keep a tab from asking until then. In seconds. */
 const LONGEST_TOLD = 300;
@@ -25,8 +25,7 @@ export async function ask(send: typeof fetch, url: string, init: RequestInit): P
   const { ok, status, headers } = response;
   const answer: unknown = await response.json().catch(() => undefined); // nothing, or a page of a proxy
   if (ok) return answer;
-  const problem: Problem = isRecord(answer) ? answer : {};
-  const { code = 'unexpected_answer', detail } = problem;
+  const { code = 'unexpected_answer', detail }: Problem = fieldsOf(answer);
   // seconds: a date, the other form of the header, would be about a clock that may be wrong
   const retryAfter = Math.min(LONGEST_TOLD, Number(headers.get('Retry-After'))) || undefined;
   throw new AuthError(code, detail, { status, retryAfter });

@@ -53,6 +53,19 @@ describe('the client', () => {
     expect(await me.json()).to.deep.include({ user: { ...user, email: null } });
   });
 
+  it('tells nobody any more who has unsubscribed, not even of what happened just before', async () => {
+    const auth = tab();
+    const told: string[] = [];
+    auth.subscribe(() => {
+      told.push('first');
+      leave();
+    });
+    const leave = auth.subscribe(() => told.push('second'));
+    await auth.login(credentials);
+    await auth.getToken();
+    expect(new Set(told)).to.deep.equal(new Set(['first']));
+  });
+
   it('asks once for a hundred components that ask at once', async () => {
     const browser = app.client();
     await tab(browser).login(credentials);

@@ -120,6 +120,7 @@ describe('the client behind', () => {
       ['JSON without a token', 200, {}, '{}'],
       ['a token that is none', 200, {}, '{"token":"x","expires_in":60}'],
       ['a proxy without a service', 502, {}, ''],
+      ['its word with another status', 503, {}, '{"code":"session_required"}'],
     ] as const) {
       it(`is signed out by nothing but the service: ${name}`, async () => {
         const auth = open(base, { patience: 500 });
