@@ -8,7 +8,7 @@ import { fileModes } from './files.ts';
 import type { Checks } from './finding.ts';
 import { signingKeys } from './keys.ts';
 import type { Machine } from './machine.ts';
-import { https, logLevel, mode, registration } from './operation.ts';
+import { https, inspector, logLevel, mode, registration } from './operation.ts';
 import { proxy } from './proxy.ts';
 import { redisDurability, redisLatency } from './redis.ts';
 import { envFile, libraries, node, settingNames } from './runtime.ts';
@@ -51,6 +51,7 @@ export const SETUP_CHECKS: Checks<Setup> = {
   certificate,
   connections,
   registration,
+  inspector,
   log: logLevel,
   files: fileModes,
   disk,

@@ -87,6 +87,23 @@ export function registration({ settings }: Setup): readonly Finding[] {
   return orFine(findings, `REGISTRATION=${is}.`);
 }
 
+/** Whether the page that takes tokens apart is there where it is not for developers. */
+export function inspector({ settings }: Setup): readonly Finding[] {
+  const { inspector: is, mode: name } = settings;
+  const findings =
+    is && name === 'production'
+      ? [
+          note({
+            what: 'Everybody can have tokens taken apart and checked, at /inspect.',
+            why: 'It is made for developers, and says of any token whether it is good still, and why not.',
+            asvs: '13.4.5',
+            change: 'INSPECTOR=off',
+          }),
+        ]
+      : [];
+  return orFine(findings, `The token inspector is ${is ? 'on' : 'off'}.`);
+}
+
 /** Whether the log says what happened, and not more. */
 export function logLevel({ settings }: Setup): readonly Finding[] {
   const { logLevel: level, mode: name } = settings;

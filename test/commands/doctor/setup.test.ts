@@ -391,6 +391,14 @@ const ROWS: readonly Row[] = [
     change: 'REGISTRATION=closed',
   },
   {
+    check: 'inspector',
+    settings: { INSPECTOR: 'on' },
+    verdict: 'note',
+    what: /^Everybody can have tokens taken apart/,
+    asvs: '13.4.5',
+    change: 'INSPECTOR=off',
+  },
+  {
     check: 'log',
     settings: { LOG_LEVEL: 'error' },
     verdict: 'note',
