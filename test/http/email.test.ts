@@ -1,8 +1,9 @@
 import { expect } from 'chai';
-import { addUser, PASSWORD, signIn, startApp, type TestApp } from '../support/app.ts';
+import { addUser, PASSWORD, signIn, startApp, startBeside, type TestApp } from '../support/app.ts';
 import { fillUp } from '../support/attempts.ts';
 import { recorded } from '../support/audit.ts';
 import { bodyOf, type Client } from '../support/client.ts';
+import { HeldHasher } from '../support/held-hasher.ts';
 import { claimsOf } from '../support/session.ts';
 
 const NEW = 'countess@example.org';
@@ -43,6 +44,20 @@ describe('POST /auth/email', () => {
     const refused = await change(noor, password.toUpperCase(), password);
     expect(refused).to.deep.equal({ status: 400, code: 'password_refused' });
     expect(await emailOf('noor')).to.equal(null);
+  });
+
+  it('changes nothing for a password that has been changed since it was looked at', async () => {
+    const passwords = new HeldHasher();
+    await using slow = await startBeside(app, { passwords });
+    const thief = slow.client();
+    for (const [name, value] of ada.cookies) thief.cookies.set(name, value);
+    const changing = change(thief, 'thief@example.org');
+    await passwords.checked;
+    const owner = await app.services.users.findByUsername('ada');
+    await app.services.users.setPassword(owner?.id ?? '', 'none that anybody knows');
+    passwords.goOn();
+    expect(await changing).to.deep.equal({ status: 401, code: 'session_required' });
+    expect(await emailOf('ada')).to.equal('ada@example.org');
   });
 
   it('removes it when it is empty or left out', async () => {

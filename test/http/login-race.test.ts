@@ -1,27 +1,9 @@
 import { expect } from 'chai';
-import { PasswordHasher } from '../../users/password.ts';
 import { addUser, PASSWORD, startApp, startBeside, type TestApp } from '../support/app.ts';
 import { bodyOf } from '../support/client.ts';
 import { type DatabasePlace, onEngines, temporaryPlace } from '../support/database.ts';
+import { HeldHasher } from '../support/held-hasher.ts';
 import { refuse } from '../support/refuse.ts';
-
-/** Finds out whether a password is right, and keeps the answer to itself until told to go on. */
-class HeldHasher extends PasswordHasher {
-  readonly #held = Promise.withResolvers<void>();
-  readonly #checked = Promise.withResolvers<void>();
-  readonly checked = this.#checked.promise;
-
-  override async matches(passwordHash: string | null, password: string): Promise<boolean> {
-    const matches = await super.matches(passwordHash, password);
-    this.#checked.resolve();
-    await this.#held.promise;
-    return matches;
-  }
-
-  goOn(): void {
-    this.#held.resolve();
-  }
-}
 
 onEngines((engine) =>
   describe(`A login that is in flight, on ${engine}`, () => {
