@@ -8,7 +8,8 @@ export default {
   require: ['./test/support/setup.ts'],
   timeout: 30_000,
   parallel: false,
-  // Real processes on a machine that others use, too: one hiccup is named at the end (test/support/setup.ts), a second one fails.
+  // Real processes on a machine that others use, too: one hiccup is told of by the reporter, a second one fails.
+  reporter: './test/support/reporter.ts',
   retries: process.env.CI === undefined ? 0 : 1,
   // Mocha waits for whatever a test left open: a server that nobody closed shows as a run that hangs.
   exit: false,
