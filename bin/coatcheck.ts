@@ -12,7 +12,7 @@ import { migrateCommand } from '../commands/migrate.ts';
 import { probeCommand } from '../commands/probe.ts';
 import { serveCommand } from '../commands/serve.ts';
 import { sessionCommand } from '../commands/session.ts';
-import { say, visibleLines } from '../commands/terminal.ts';
+import { say, visibleLines, write } from '../commands/terminal.ts';
 import { tokenCommand } from '../commands/token.ts';
 import { userCommand } from '../commands/user.ts';
 import { takeLeave } from '../commands/worker.ts';
@@ -29,7 +29,10 @@ const program = new Command('coatcheck')
   .description(metadata.description)
   .version(metadata.version)
   .showHelpAfterError('Try --help.')
-  .configureOutput({ outputError: (text, write) => write(visibleLines(text)) })
+  .configureOutput({
+    writeOut: write,
+    outputError: (text, writeErr) => writeErr(visibleLines(text)),
+  })
   .addHelpText(
     'after',
     `

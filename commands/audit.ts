@@ -81,7 +81,6 @@ async function show(services: Services, options: Options): Promise<void> {
   const query = { users, events: names, since, until };
   const end = await endOfTrail(database);
   const entries = await readTrail(database, { ...query, limit: most });
-  process.stdout.once('error', () => process.exit()); // whoever reads this has gone
   const cells = entries.map(cellsOf);
   if (json) for (const entry of entries) print(visibleJson(jsonOf(entry), 0));
   else printTable(HEADINGS, cells);

@@ -68,7 +68,7 @@ function explain({ rejected, rejectsSecret, signer }: Emergency, alive: number):
   const sessions = alive === 1 ? '1 live session' : `${alive} live sessions`;
   say(`This rejects for good: ${rejected.join(', ')}.`);
   say(
-    `- The tokens of ${sessions} are refused here at once. The sessions stay: apps fetch new tokens.`,
+    `- The tokens of ${sessions} are refused here within seconds. The sessions stay: apps fetch new tokens.`,
   );
   say(
     rejectsSecret

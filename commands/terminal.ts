@@ -6,7 +6,20 @@ import { visible, visibleJson } from '../core/text.ts';
 
 /** Prints lines on standard output: what was asked for, and nothing else. */
 export function print(text: string): void {
-  process.stdout.write(`${text}\n`);
+  write(`${text}\n`);
+}
+
+/** The same without the end of the line. */
+export function write(text: string): void {
+  if (!process.stdout.listeners('error').includes(leave)) process.stdout.on('error', leave);
+  process.stdout.write(text);
+}
+
+/** Whoever reads may have seen enough, as `head` has, which is no mistake. A disk that is full is one. */
+function leave({ code, message }: NodeJS.ErrnoException): never {
+  if (code === 'EPIPE') process.exit();
+  say(message);
+  process.exit(1);
 }
 
 /** Says something to whoever sits there, without getting into what is piped on. */

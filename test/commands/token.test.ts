@@ -1,10 +1,11 @@
+import { spawnSync } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'dotenv';
 import { Client } from '../support/client.ts';
-import { inTurns, run, serve } from '../support/command.ts';
+import { inTurns, PROGRAM, run, serve } from '../support/command.ts';
 import { temporaryDirectory } from '../support/directory.ts';
 
 describe('coatcheck token', function () {
@@ -149,5 +150,17 @@ describe('coatcheck token', function () {
       expect(code).to.equal(1);
       expect(stderr).to.include('its secret is none of the settings');
     });
+  });
+
+  it('ends quietly when nobody reads on, and says so when there is no room for what it prints', () => {
+    const inspect = `"${process.execPath}" "${PROGRAM}" token inspect ${jwt}`;
+    const outcome = (command: string) => {
+      const { status, stderr } = spawnSync('bash', ['-o', 'pipefail', '-c', command], { cwd });
+      return { status, said: String(stderr).split('\n').slice(1, -1) };
+    };
+    expect(outcome(`${inspect} | true`)).to.deep.equal({ status: 0, said: [] });
+    if (!existsSync('/dev/full')) return;
+    const said = ['ENOSPC: no space left on device, write'];
+    expect(outcome(`${inspect} > /dev/full`)).to.deep.equal({ status: 1, said });
   });
 });
