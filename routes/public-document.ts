@@ -26,7 +26,9 @@ const allowConditions: RequestHandler = (_req, res) => {
 
 /** Lets the scripts of any site read what is answered, errors too: none of it depends on who asks. */
 const openToAll: RequestHandler = (_req, res, next) => {
-  allowAll(res);
+  res.setHeader('Access-Control-Allow-Origin', '*');
+  res.setHeader('Access-Control-Expose-Headers', 'ETag');
+  res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
   next();
 };
 
@@ -34,7 +36,6 @@ const openToAll: RequestHandler = (_req, res, next) => {
 export function sendDocument(req: Request, res: Response, document: PublicDocument): void {
   const { type, body, maxAge } = document;
   const etag = `"${hash('sha256', body, 'base64url')}"`;
-  allowAll(res);
   res.setHeader('Cache-Control', `public, max-age=${maxAge}`);
   res.setHeader('ETag', etag);
   if (hasAlready(req.headers['if-none-match'], etag)) {
@@ -43,12 +44,6 @@ export function sendDocument(req: Request, res: Response, document: PublicDocume
   }
   res.writeHead(200, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
   res.end(body);
-}
-
-function allowAll(res: Response): void {
-  res.setHeader('Access-Control-Allow-Origin', '*');
-  res.setHeader('Access-Control-Expose-Headers', 'ETag');
-  res.setHeader('Cross-Origin-Resource-Policy', 'cross-origin');
 }
 
 /** Compares weakly: a cache on the way may have marked what it compressed. */
