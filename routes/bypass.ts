@@ -1,9 +1,9 @@
 import type { RequestHandler, Router } from 'express';
 import { z } from 'zod';
-import { Problem } from '../core/errors.ts';
 import { wantsPage } from '../core/http.ts';
 import { parseBody, text } from './body.ts';
 import { endpoint } from './endpoint.ts';
+import { nothingHere } from './errors.ts';
 import { formAgain, showPage } from './show-page.ts';
 import type { BypassLike, RouteServices } from './services.ts';
 import { answerSignIn, refuseInsecure, signInWith } from './sign-in.ts';
@@ -11,8 +11,9 @@ import { noStore } from './steps.ts';
 
 /** Development only: `?token=<username>` signs that user in; without it, a page to choose one. */
 export function bypassEndpoint(router: Router, services: RouteServices, bypass: BypassLike): void {
-  const allowed: RequestHandler = (req, _res, next) =>
-    next(bypass.allows(req) ? undefined : nothing());
+  // to whoever may not use it, the bypass does not exist
+  const allowed: RequestHandler = (req, res, next) =>
+    bypass.allows(req) ? next() : nothingHere(req, res, next);
   endpoint(router, '/auth/bypass', {
     get: [
       noStore,
@@ -25,14 +26,6 @@ export function bypassEndpoint(router: Router, services: RouteServices, bypass: 
       formAgain(services, 'bypass'),
     ],
   });
-}
-
-/** To whoever may not use it, the bypass does not exist. */
-function nothing(): Problem {
-  return new Problem(
-    'not_found',
-    'Check the address: upper and lower case and a slash at the end count.',
-  );
 }
 
 const query = z.object({ token: text(254) });
