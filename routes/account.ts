@@ -11,7 +11,7 @@ import {
   withAttempt,
 } from './attempts.ts';
 import { isForm, optionalText, parseBody, PASSWORD_LENGTH, text } from './body.ts';
-import { aboutUser, byNobody, byUser } from './on-record.ts';
+import { aboutUser, byNobody, bySession } from './on-record.ts';
 import type { RouteServices } from './services.ts';
 import { startSession } from './sign-in.ts';
 import { requiredSignIn, requiredViewer, sessionRequired } from './steps.ts';
@@ -86,22 +86,21 @@ const emailChange = z.strictObject({
 export function changeEmail(services: RouteServices): RequestHandler {
   const { users, audit, changeClaims, passwordProblem } = services;
   return async (req, res) => {
-    const { publicId } = requiredSignIn(req);
     const user = await requiredViewer(req, services);
-    const change = parseBody(emailChange, req.body);
-    await withCurrentPassword(services, req, user, change.current_password, async (current) => {
-      const password = change.current_password;
+    const { current_password: password, email: typed } = parseBody(emailChange, req.body);
+    const email = typed?.trim();
+    await withCurrentPassword(services, req, user, password, async (current) => {
       // only what the new address makes wrong: passwords that are old or were imported may be so already
-      const problem = passwordProblem(password, [change.email?.trim()]);
+      const problem = passwordProblem(password, [email]);
       if (problem !== undefined && passwordProblem(password, []) === undefined)
         throw new Problem('password_refused', problem, { field: 'email' });
       await countAttempt(services, req, { buckets: callerBuckets(req, 'registration') });
-      const by = { ...byUser(req, user.id), session: publicId };
+      const by = bySession(req, requiredSignIn(req));
       await audit.recordWith({ ...by, event: 'user.email_changed' }, (write) =>
         changeClaims(user.id, async (db) => {
           if (!(await users.holdActive(user.id, db, { passwordHash: current })))
             throw sessionRequired();
-          await users.setEmail(user.id, change.email?.trim() ?? null, db);
+          await users.setEmail(user.id, email ?? null, db);
           await write(db);
         }),
       );
@@ -125,17 +124,16 @@ async function withCurrentPassword(
   work: (current: string) => Promise<void>,
 ): Promise<void> {
   const { users, audit, passwords } = services;
-  const { publicId } = requiredSignIn(req);
+  const signIn = requiredSignIn(req);
   // by session, so that whoever has stolen one locks nobody out of the others
-  const buckets = [{ kind: 'password change', subject: publicId }] as const;
+  const buckets = [{ kind: 'password change', subject: signIn.publicId }] as const;
   const always = [{ kind: 'login', subject: username }] as const;
   const whose = () => aboutUser(id);
   await withAttempt(services, req, { buckets, always, whose }, async () => {
     const current = await users.passwordHash(id);
     if (!(await passwords.matches(current, typed)) || current === null) {
       req.passwordWasWrong = true; // before anything can fail
-      const by = { ...byUser(req, id), session: publicId };
-      await audit.recordAttempt({ ...by, event: 'user.password_refused' });
+      await audit.recordAttempt({ ...bySession(req, signIn), event: 'user.password_refused' });
       throw wrongPassword();
     }
     await work(current);
@@ -149,14 +147,13 @@ async function replacePassword(
   { id, username, email, name }: User,
   { current, wanted }: { current: string; wanted: string },
 ): Promise<string> {
-  const { publicId } = requiredSignIn(req);
-  const by = { ...byUser(req, id), session: publicId };
+  const signIn = requiredSignIn(req);
   const problem = passwordProblem(wanted, [username, email, name]);
   if (problem !== undefined)
     throw new Problem('password_refused', problem, { field: 'new_password' });
   const replacement = await passwords.hash(wanted);
-  await audit.recordWith({ ...by, event: 'user.password_changed' }, (write) =>
-    sessions.revokeByUser(id, publicId, async (db) => {
+  await audit.recordWith({ ...bySession(req, signIn), event: 'user.password_changed' }, (write) =>
+    sessions.revokeByUser(id, signIn.publicId, async (db) => {
       if (!(await users.holdActive(id, db))) throw sessionRequired(); // disabled meanwhile
       if (!(await users.replacePassword(id, current, replacement, db))) throw wrongPassword();
       await write(db);

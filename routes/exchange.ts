@@ -3,7 +3,7 @@ import { numericDate } from '../core/clock.ts';
 import { invalidToken, Problem } from '../core/errors.ts';
 import { sendJson } from '../core/http.ts';
 import { endpoint } from './endpoint.ts';
-import { byUser } from './on-record.ts';
+import { bySession } from './on-record.ts';
 import type { SignIn } from '../sessions/session-store.ts';
 import type { RouteServices } from './services.ts';
 import {
@@ -51,15 +51,10 @@ function sendToken(services: RouteServices): RequestHandler {
  * Whoever was disabled or deleted since sign-in, and has a session still. On record once for each session, since apps ask
  * again and again. @throws {Problem} `session_required`
  */
-async function refuse(
-  { audit }: RouteServices,
-  req: Request,
-  { userId, publicId }: SignIn,
-): Promise<never> {
-  await audit.recordOnce(`exchange ${publicId}`, () => ({
-    ...byUser(req, userId),
+async function refuse({ audit }: RouteServices, req: Request, signIn: SignIn): Promise<never> {
+  await audit.recordOnce(`exchange ${signIn.publicId}`, () => ({
+    ...bySession(req, signIn),
     event: 'exchange.refused',
-    session: publicId,
   }));
   throw sessionRequired();
 }

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { seeOther, wantsPage } from '../core/http.ts';
 import { isForm } from './body.ts';
-import { byUser } from './on-record.ts';
+import { bySession } from './on-record.ts';
 import type { RouteServices } from './services.ts';
 import { showPage } from './show-page.ts';
 import { returnTo } from './sign-in.ts';
@@ -48,9 +48,8 @@ async function endSession(
   const signIn = signInOf(req);
   if (signIn !== undefined) {
     const { userId, publicId } = signIn;
-    await audit.recordWith(
-      { ...byUser(req, userId), event: 'logout', session: publicId },
-      (write) => sessions.revokeOfUser(userId, publicId, (db) => write(db)),
+    await audit.recordWith({ ...bySession(req, signIn), event: 'logout' }, (write) =>
+      sessions.revokeOfUser(userId, publicId, (db) => write(db)),
     );
     Reflect.deleteProperty(req, 'session'); // express-session has nothing to store any more
   }

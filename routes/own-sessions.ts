@@ -7,7 +7,7 @@ import type { SessionSummary } from '../sessions/session-store.ts';
 import { isForm, optionalText, parseBody, readBody } from './body.ts';
 import { deviceInWords } from './device.ts';
 import { endpoint } from './endpoint.ts';
-import { byUser } from './on-record.ts';
+import { bySession, byUser } from './on-record.ts';
 import type { RouteServices } from './services.ts';
 import { formAgain } from './show-page.ts';
 import {
@@ -134,14 +134,12 @@ async function endScope(
   res: Response,
   which: Scope,
 ): Promise<Ended> {
-  const { publicId, userId } = requiredSignIn(req);
-  const except = which === 'others' ? publicId : undefined;
-  await audit.recordWith(
-    { ...byUser(req, userId), event: 'session.revoked', session: publicId },
-    (write) =>
-      sessions.revokeByUser(userId, except, undefined, (db, ended) =>
-        write(db, { details: { scope: which, sessions: ended.length } }),
-      ),
+  const signIn = requiredSignIn(req);
+  const except = which === 'others' ? signIn.publicId : undefined;
+  await audit.recordWith({ ...bySession(req, signIn), event: 'session.revoked' }, (write) =>
+    sessions.revokeByUser(signIn.userId, except, undefined, (db, ended) =>
+      write(db, { details: { scope: which, sessions: ended.length } }),
+    ),
   );
   if (which === 'others') return 'sessions';
   clearCookies(res, site);
