@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { SettingsError, StorageError } from '../core/errors.ts';
+import { TLS_REFUSED } from './tls-errors.ts';
 
 /**
  * What the server's error codes (https://www.postgresql.org/docs/current/errcodes-appendix.html) say of the server, not
@@ -40,7 +41,7 @@ const WRONG: readonly [RegExp, string][] = [
   ],
   [/^ENOTFOUND$/, 'names a host that is not known: correct its name'],
   [
-    /^(?:CERT_|ERR_TLS_CERT|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|HOSTNAME_MISMATCH|INVALID_CA|ERR_OSSL|ERR_SSL)/,
+    TLS_REFUSED,
     'asks for TLS that the server does not pass: look at sslmode and sslrootcert, and at the certificate of the server',
   ],
 ];

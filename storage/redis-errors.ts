@@ -1,4 +1,5 @@
 import { ConnectionTimeoutError, ErrorReply } from '@redis/client';
+import { TLS_REFUSED } from './tls-errors.ts';
 
 /** The first word of Redis' error replies that speak of its state, and what an operator can do. */
 const FAULTS: Readonly<Record<string, string>> = {
@@ -30,17 +31,13 @@ export function faultIn(error: unknown, tls: boolean): string {
   return FAULTS[firstWord(error)] ?? (isNoDatabase(error) ? NO_DATABASE : `says: ${error.message}`);
 }
 
-/** A host that is not known, and TLS that the server does not pass. */
-const WRONG_HOST =
-  /^(?:ENOTFOUND|CERT_|ERR_TLS_CERT|SELF_SIGNED|DEPTH_ZERO|UNABLE_TO|HOSTNAME_MISMATCH|INVALID_CA|ERR_OSSL|ERR_SSL)/;
-
 /** Whether it is for the settings to mend: waiting does not help. */
 export function isForSettings(error: unknown): boolean {
   if (error instanceof ErrorReply) {
     return ['WRONGPASS', 'NOAUTH', 'NOPERM'].includes(firstWord(error)) || isNoDatabase(error);
   }
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-  return WRONG_HOST.test(code);
+  return code === 'ENOTFOUND' || TLS_REFUSED.test(code);
 }
 
 const WITHOUT_TLS =
