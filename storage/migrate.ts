@@ -6,13 +6,7 @@ import type { Schema } from './schema.ts';
 
 /** Whether there is nothing to migrate: most starts need no lock to find that out. */
 export async function isUpToDate(db: Kysely<Schema>): Promise<boolean> {
-  try {
-    const names = await namesIn(db);
-    return names.join() === Object.keys(migrations).toSorted().join();
-  } catch (error) {
-    if (error instanceof StorageError) throw error;
-    return false; // there is no such table yet
-  }
+  return (await namesIn(db)).join() === Object.keys(migrations).toSorted().join();
 }
 
 /**
@@ -36,10 +30,7 @@ export async function migrate(db: Kysely<Schema>): Promise<string[]> {
  * @throws {SettingsError} as `migrate`
  */
 export async function migrationsLeft(db: Kysely<Schema>): Promise<string[]> {
-  const done = await namesIn(db).catch((error: unknown): string[] => {
-    if (error instanceof StorageError) throw error;
-    return []; // there is no such table yet
-  });
+  const done = await namesIn(db);
   refuseUnknown(done);
   return Object.keys(migrations)
     .filter((name) => !done.includes(name))
@@ -66,6 +57,11 @@ function refuseUnknown(names: readonly string[], cause?: unknown): void {
 
 /** The migrations that the tables have been through, in order. */
 async function namesIn(db: Kysely<Schema>): Promise<string[]> {
-  const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
-  return rows.map(({ name }) => name).toSorted();
+  try {
+    const { rows } = await sql<{ name: string }>`select name from kysely_migration`.execute(db);
+    return rows.map(({ name }) => name).toSorted();
+  } catch (error) {
+    if (error instanceof StorageError) throw error;
+    return []; // there is no such table yet
+  }
 }
