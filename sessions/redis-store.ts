@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Clock } from '../core/clock.ts';
 import type { Change, Database } from '../storage/database.ts';
 import type { RedisConnection } from '../storage/redis-connection.ts';
-import { noteSignOut } from '../storage/sign-outs.ts';
+import { withSignOut } from '../storage/sign-outs.ts';
 import type { StatusEntry } from '../storage/status-entries.ts';
 import type { SessionLifetime } from './lifetime.ts';
 import { type Kept, RedisSessions } from './redis-sessions.ts';
@@ -137,10 +137,7 @@ export class RedisSessionStore extends SessionStoreBase implements SessionStore 
   revokeByUser(userId: string, except = '', because?: Change, note?: EndingNote): Promise<number> {
     return this.#end(
       (eb) => eb.and([eb('user_id', '=', userId), eb('session_id', '!=', except)]),
-      async (db) => {
-        await noteSignOut(db, userId);
-        await because?.(db);
-      },
+      withSignOut(userId, because),
       note,
     );
   }

@@ -2,7 +2,7 @@ import type { Insertable, Selectable, Updateable } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import type { Change, Database } from '../storage/database.ts';
 import type { SessionsTable } from '../storage/schema.ts';
-import { noteSignOut } from '../storage/sign-outs.ts';
+import { withSignOut } from '../storage/sign-outs.ts';
 import { revokeEverything } from '../storage/status-entries.ts';
 import { entryOf, removeSessions, type Which } from './endings.ts';
 import type { SessionLifetime } from './lifetime.ts';
@@ -19,7 +19,7 @@ import { type Found, type FoundWhole, idHash, type Seen, SessionStoreBase } from
 
 type SessionRow = Selectable<SessionsTable>;
 
-/** What the exchange needs of a session. */
+/** What the exchange, and a list, need of a session. */
 const SIGN_IN_COLUMNS = [
   'public_id',
   'user_id',
@@ -134,7 +134,7 @@ export class SqlSessionStore extends SessionStoreBase implements SessionStore {
     const now = this.clock.now();
     let alive = this.#database.kysely
       .selectFrom('sessions')
-      .selectAll()
+      .select(SIGN_IN_COLUMNS)
       .where('idle_expires_at', '>', now)
       .where('expires_at', '>', now);
     if (userId !== undefined) alive = alive.where('user_id', '=', userId);
@@ -161,10 +161,7 @@ export class SqlSessionStore extends SessionStoreBase implements SessionStore {
   revokeByUser(userId: string, except = '', because?: Change, note?: EndingNote): Promise<number> {
     return this.#end(
       (eb) => eb.and([eb('user_id', '=', userId), eb('public_id', '!=', except)]),
-      async (db) => {
-        await noteSignOut(db, userId);
-        await because?.(db);
-      },
+      withSignOut(userId, because),
       note,
     );
   }
