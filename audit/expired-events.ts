@@ -1,4 +1,7 @@
+import { expiredRows } from '../storage/expired-rows.ts';
 import type { Expired } from '../storage/retention.ts';
+
+const events = expiredRows('expired audit events', { table: 'audit_events', key: 'id', end: 'at' });
 
 /**
  * Rows of the record that have been kept for long enough.
@@ -6,20 +9,7 @@ import type { Expired } from '../storage/retention.ts';
  */
 export function expiredEvents(kept: number): Expired {
   return {
-    name: 'expired audit events',
-    async deleteSome(db, before, limit) {
-      const { numDeletedRows } = await db
-        .deleteFrom('audit_events')
-        .where('id', 'in', (eb) =>
-          eb
-            .selectFrom('audit_events')
-            .select('id')
-            .where('at', '<=', before - kept * 1000)
-            .orderBy('at')
-            .limit(limit),
-        )
-        .executeTakeFirst();
-      return Number(numDeletedRows);
-    },
+    ...events,
+    deleteSome: (db, before, limit) => events.deleteSome(db, before - kept * 1000, limit),
   };
 }

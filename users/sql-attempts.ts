@@ -1,7 +1,7 @@
 import { sql } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import type { Database } from '../storage/database.ts';
-import type { Expired } from '../storage/retention.ts';
+import { expiredRows } from '../storage/expired-rows.ts';
 import type { Allowance, AttemptStore } from './attempts.ts';
 
 /**
@@ -59,20 +59,8 @@ function bounds({ limit, period }: Allowance, now: number) {
 }
 
 /** Attempts that have all been forgotten. */
-export const expiredAttempts: Expired = {
-  name: 'expired attempts',
-  async deleteSome(db, before, limit) {
-    const { numDeletedRows } = await db
-      .deleteFrom('attempts')
-      .where('key', 'in', (eb) =>
-        eb
-          .selectFrom('attempts')
-          .select('key')
-          .where('forgotten_at', '<=', before)
-          .orderBy('forgotten_at')
-          .limit(limit),
-      )
-      .executeTakeFirst();
-    return Number(numDeletedRows);
-  },
-};
+export const expiredAttempts = expiredRows('expired attempts', {
+  table: 'attempts',
+  key: 'key',
+  end: 'forgotten_at',
+});
