@@ -1,12 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { randomBytes } from 'node:crypto';
 import { hash, verify } from '@node-rs/argon2';
-import type { Transaction } from 'kysely';
 import { monotonic } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
-import type { Schema } from '../storage/schema.ts';
 import { formsOf, readHash } from './password-hashes.ts';
-import type { User, UserStore } from './user-store.ts';
 
 /** argon2id (the package's default) as OWASP's Password Storage Cheat Sheet has it: 19 MiB, 2 passes, 1 lane. */
 const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
@@ -113,58 +110,6 @@ async function isBehind(passwordHash: string, password: string): Promise<boolean
   const check = readHash(passwordHash);
   if (typeof check === 'string') throw new Error(check); // the import would have refused it
   return check(password);
-}
-
-/** Somebody who knew the password a moment ago. */
-export interface Authenticated {
-  readonly user: User;
-  /** The hash of that password. */
-  readonly passwordHash: string;
-  /**
-   * Whether the user may sign in and that password is theirs still, and their sessions were not ended meanwhile: whoever
-   * signs out everywhere means this one too. See `UserStore.holdActive`.
-   */
-  readonly stillHolds: (db: Transaction<Schema>) => Promise<boolean>;
-}
-
-/** Somebody who may not sign in. For the log, and for whoever looks after it: the caller gets to know none of it. */
-export interface Unauthenticated {
-  readonly user: undefined;
-  /** Whose name it was, if it is somebody's. */
-  readonly userId: string | undefined;
-  readonly reason: 'unknown name' | 'wrong password' | 'disabled';
-}
-
-/**
- * The user whose login and password these are. Unknown, wrong and disabled take one way and one time. A right password
- * whose hash is from elsewhere gets one of today's kind.
- * @param login username or e-mail address
- * @param line in which to wait
- */
-export async function authenticate(
-  users: UserStore,
-  passwords: PasswordHasher,
-  { login, password, line }: { login: string; password: string; line: Line },
-): Promise<Authenticated | Unauthenticated> {
-  const found = await users.findLogin(login);
-  const matches = await passwords.matches(found?.passwordHash ?? null, password, line);
-  if (found === undefined) return { user: undefined, userId: undefined, reason: 'unknown name' };
-  const { user, passwordHash, signOuts } = found;
-  if (user.disabled) return { user: undefined, userId: user.id, reason: 'disabled' };
-  if (!matches || passwordHash === null) {
-    return { user: undefined, userId: user.id, reason: 'wrong password' };
-  }
-  const renewed = await passwords.renewed(passwordHash, password);
-  if (renewed !== undefined && !(await users.replacePassword(user.id, passwordHash, renewed))) {
-    // Somebody was faster: another login of theirs, or one who changed the password.
-    return authenticate(users, passwords, { login, password, line });
-  }
-  const current = renewed ?? passwordHash;
-  return {
-    user,
-    passwordHash: current,
-    stillHolds: (db) => users.holdActive(user.id, db, { passwordHash: current, signOuts }),
-  };
 }
 
 /** Lets so many run at once, and others wait so long. */

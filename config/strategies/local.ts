@@ -1,5 +1,6 @@
 import { Strategy } from 'passport-local';
-import { authenticate, type PasswordHasher } from '../../users/password.ts';
+import { authenticate } from '../../users/authenticate.ts';
+import type { PasswordHasher } from '../../users/password.ts';
 import type { UserStore } from '../../users/user-store.ts';
 
 /**

@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os';
 import { expect } from 'chai';
 import { Problem } from '../../core/errors.ts';
-import { authenticate, hashesAtOnce, PasswordHasher } from '../../users/password.ts';
+import { authenticate } from '../../users/authenticate.ts';
+import { hashesAtOnce, PasswordHasher } from '../../users/password.ts';
 import { sqlUserStore } from '../../users/sql-user-store.ts';
 import type { UserStore } from '../../users/user-store.ts';
 import { TestClock } from '../support/clock.ts';
