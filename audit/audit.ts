@@ -12,8 +12,8 @@ export type WriteEvent = (db: Kysely<Schema>, known?: Partial<AuditEvent>) => Pr
 
 /**
  * The record of what has happened: a row in `audit_events`, which nothing changes any more, and a line in the log, as far as
- * it has that level: commands keep it to warnings. Whatever
- * fails does so with a `StorageError`: what cannot be recorded is not done, or not said to be done.
+ * it has that level: commands keep it to warnings. Whatever fails does so with a `StorageError`: what cannot be recorded is
+ * not done, or not said to be done.
  */
 export interface Audit {
   /** Records what has been done by itself. */

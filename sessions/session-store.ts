@@ -58,9 +58,9 @@ export interface SessionSummary extends SignIn {
  * - `set` writes a session only if somebody is signed in with it, and none of `set`, `touch` and `markSeen` brings back
  *   a session that has been removed since it was read.
  * - `get` and `find` do not find a session past its idle or absolute end.
- * - `touch` and `markSeen` write at most once a minute.
- * - Whatever ends a session before its time (`destroy`, `revoke`, `revokeOfUser`, `revokeByUser`, another sign-in under its id) revokes
- *   its tokens with it: both or neither, and for good when the promise resolves or the callback is called.
+ * - `touch` and `markSeen` write at most once a minute, or in a tenth of an idle timeout that is short.
+ * - Whatever ends a session before its time (`destroy`, `revoke`, `revokeOfUser`, `revokeByUser`, another sign-in under
+ *   its id) revokes its tokens with it: both or neither, and for good when the promise resolves or the callback is called.
  * - A user has 100 sessions at most: a sign-in more ends the oldest.
  * - When the store is away every method fails with `StorageError`; none answers "no such session".
  */

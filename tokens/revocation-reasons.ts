@@ -43,7 +43,7 @@ export async function revocationReasons(
   const known = typeof sub === 'string' && typeof sid === 'string';
   const says =
     known && (await sessionGoesOn(sub, sid))
-      ? 'It has been revoked, with all tokens that its session had until then: the roles of the user changed, or somebody revoked it. The session goes on: fetch a new token.'
+      ? 'It has been revoked, with all tokens that its session had until then: the roles or the e-mail address of the user changed, or somebody revoked it. The session goes on: fetch a new token.'
       : 'It has been revoked: its session has ended, by a logout, a change of password, or because the user was disabled.';
   return [{ code: 'revoked', says }];
 }

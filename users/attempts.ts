@@ -20,7 +20,7 @@ export const ALLOWANCES = {
   address: { limit: 100, period: 15 * MINUTE },
   /** The same from one block of networks, as one customer with IPv6 may have it: a carrier's many may be behind it too. */
   'address block': { limit: 500, period: 15 * MINUTE },
-  /** Sign-ups from one network. */
+  /** Sign-ups and changes of address from one network: each asks whether somebody has a name or an address. */
   registration: { limit: 50, period: 60 * MINUTE },
   'registration block': { limit: 250, period: 60 * MINUTE },
   /** Wrong current passwords in one session. */
