@@ -21,7 +21,7 @@ type PageContent = (
 
 const PAGES = {
   home: async (services, req, viewer) => {
-    const session = viewer && (await ownSession(services, req, viewer));
+    const session = viewer && endOfSession(services, req);
     return services.site.production
       ? { session }
       : { session, ...(await forDevelopers(services, req, viewer)) };
@@ -32,16 +32,16 @@ const PAGES = {
     email: typed(req, 'email'),
     name: typed(req, 'name'),
   }),
-  account: async ({ sessions }, req, user) => {
+  account: async (services, req, user) => {
     if (user === undefined) throw sessionRequired();
     const { publicId } = requiredSignIn(req);
-    const own = await sessions.list(user.id);
+    const own = await services.sessions.list(user.id);
     return {
       user,
       email: typed(req, 'email') ?? user.email,
       since: isoTime(user.createdAt).slice(0, 10),
-      hasPassword: user.hasPassword,
       notice: noticeOf(req.query['changed']),
+      session: endOfSession(services, req),
       sessions: own.map((session) => sessionForPage(session, publicId)),
     };
   },
@@ -49,11 +49,13 @@ const PAGES = {
   logout: () => ({}),
 } satisfies Record<string, PageContent>;
 
-async function ownSession({ sessions }: RouteServices, req: Request, { id }: User) {
-  const { publicId } = requiredSignIn(req);
-  const own = (await sessions.list(id)).find((session) => session.publicId === publicId);
-  if (own === undefined) throw sessionRequired(); // ended meanwhile
-  return sessionForPage(own, publicId);
+/** When the session ends that somebody is signed in with. */
+function endOfSession({ sessions }: RouteServices, req: Request) {
+  const signIn = requiredSignIn(req);
+  return {
+    endsAt: isoTime(sessions.endIfUnused(signIn)),
+    endsAtTheLatest: isoTime(signIn.expiresAt),
+  };
 }
 
 /** A ticket to look at, and what the lines to copy have in them. */
@@ -100,8 +102,6 @@ function sessionForPage(session: SessionSummary, current: string) {
     how: session.amr === 'bypass' ? 'bypass' : 'password',
     signedInAt: isoTime(session.createdAt),
     lastSeenAt: isoTime(session.lastSeenAt),
-    endsAt: isoTime(session.idleExpiresAt),
-    endsAtTheLatest: isoTime(session.expiresAt),
   };
 }
 
