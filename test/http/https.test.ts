@@ -5,15 +5,17 @@ import { claimsOf, sessionRows, setCookie } from '../support/session.ts';
 
 const HTTPS = { 'X-Forwarded-Proto': 'https' };
 
+const BEHIND_PROXY = {
+  PUBLIC_URL: 'https://login.example.org',
+  TRUST_PROXY: '127.0.0.1',
+  BYPASS_AUTH: 'false',
+  TOKEN_COOKIE: 'jwt',
+};
+
 describe('behind a reverse proxy that serves https', () => {
   let app: TestApp;
   before(async () => {
-    app = await startApp({
-      PUBLIC_URL: 'https://login.example.org',
-      TRUST_PROXY: '127.0.0.1',
-      BYPASS_AUTH: 'false',
-      TOKEN_COOKIE: 'jwt',
-    });
+    app = await startApp(BEHIND_PROXY);
     await addUser(app, 'ada');
   });
   after(() => app[Symbol.asyncDispose]());
@@ -91,10 +93,7 @@ describe('for single-page apps on another site', () => {
   let app: TestApp;
   before(async () => {
     app = await startApp({
-      PUBLIC_URL: 'https://login.example.org',
-      TRUST_PROXY: '127.0.0.1',
-      BYPASS_AUTH: 'false',
-      TOKEN_COOKIE: 'jwt',
+      ...BEHIND_PROXY,
       CORS_ORIGINS: 'https://app.example.net',
       SESSION_COOKIE_SAMESITE: 'none',
     });
@@ -164,11 +163,7 @@ describe('for single-page apps on another site', () => {
 
 describe('a forwarding header of somebody who is no trusted proxy', () => {
   it('counts for nothing', async () => {
-    await using app = await startApp({
-      PUBLIC_URL: 'https://login.example.org',
-      TRUST_PROXY: '10.0.0.1',
-      BYPASS_AUTH: 'false',
-    });
+    await using app = await startApp({ ...BEHIND_PROXY, TRUST_PROXY: '10.0.0.1' });
     await addUser(app, 'ada');
     const credentials = { username: 'ada', password: PASSWORD };
     const response = await app.client().post('/auth/login', credentials, HTTPS);

@@ -8,7 +8,7 @@ import { bodyOf, type Client } from '../support/client.ts';
 import { forge } from '../support/forge.ts';
 import { inspect, plain } from '../support/inspect.ts';
 import { freshSecret } from '../support/keys.ts';
-import { claimsOf } from '../support/session.ts';
+import { claimsOf, headerOf } from '../support/session.ts';
 
 const HOSTILE = `"'><script>alert(1)</script><img src=x onerror=alert(1)>{{7*7}}<%= 7 %>`;
 const NAMES = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'length', ''];
@@ -26,9 +26,6 @@ describe('what is pasted into the token inspector', () => {
   });
   after(() => app[Symbol.asyncDispose]());
 
-  const header = () =>
-    JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()) as object;
-
   /** Nothing that a browser would run, and nothing that cannot be seen. */
   function expectHarmless(html: string): void {
     expect(html).to.not.match(/<img src=x|<script>|<svg|<iframe/i);
@@ -40,18 +37,18 @@ describe('what is pasted into the token inspector', () => {
 
   it('is shown as text, in every name and every value of header and payload', async () => {
     const tokens = [
-      forge({ ...header(), [HOSTILE]: 1 }, claimsOf(token), secret),
-      forge(header(), { ...claimsOf(token), [HOSTILE]: { [HOSTILE]: [HOSTILE] } }, secret),
-      forge(header(), HOSTILE, secret),
-      forge(header(), JSON.stringify(HOSTILE), secret),
+      forge({ ...headerOf(token), [HOSTILE]: 1 }, claimsOf(token), secret),
+      forge(headerOf(token), { ...claimsOf(token), [HOSTILE]: { [HOSTILE]: [HOSTILE] } }, secret),
+      forge(headerOf(token), HOSTILE, secret),
+      forge(headerOf(token), JSON.stringify(HOSTILE), secret),
       ...['alg', 'typ', 'kid', 'jku', 'crit', 'cty'].flatMap((name) =>
         [HOSTILE, [HOSTILE], { [HOSTILE]: HOSTILE }].map((value) =>
-          forge({ ...header(), [name]: value }, claimsOf(token), secret),
+          forge({ ...headerOf(token), [name]: value }, claimsOf(token), secret),
         ),
       ),
       ...Object.keys(claimsOf(token)).flatMap((name) =>
         [HOSTILE, [HOSTILE], { [HOSTILE]: HOSTILE }].map((value) =>
-          forge(header(), { ...claimsOf(token), [name]: value }, secret),
+          forge(headerOf(token), { ...claimsOf(token), [name]: value }, secret),
         ),
       ),
     ];
@@ -67,22 +64,22 @@ describe('what is pasted into the token inspector', () => {
     const strange = 'a\u202eb\u2066c\u200dd\u0000e\u001b[2Jf\u007fg\u2028h\u{e0041}i\ud800j\ufeff';
     const claims = { ...claimsOf(token), iss: strange, [strange]: strange, roles: [strange] };
     for (const hostile of [
-      forge({ ...header(), kid: strange }, claims, secret),
-      forge(header(), claims, secret),
-      forge(header(), `plain ${strange}`, secret),
+      forge({ ...headerOf(token), kid: strange }, claims, secret),
+      forge(headerOf(token), claims, secret),
+      forge(headerOf(token), `plain ${strange}`, secret),
     ]) {
       const { html } = await inspect(app.client(), { token: hostile });
       expectHarmless(html);
       expect(html).to.match(/\\u202e|\ufffd/);
     }
-    const { html } = await inspect(app.client(), { token: forge(header(), claims, secret) });
+    const { html } = await inspect(app.client(), { token: forge(headerOf(token), claims, secret) });
     expect(html).to.include('a\\u202eb\\u2066c\\u200dd\\u0000e\\u001b[2Jf\\u007fg\\u2028h');
   });
 
   it('has names of the prototype shown as the names that they are', async () => {
     const text = `{${NAMES.map((name) => `${JSON.stringify(name)}:{"sub":"x"}`).join()}}`;
     const { status, html, reasons } = await inspect(app.client(), {
-      token: forge(header(), text, secret),
+      token: forge(headerOf(token), text, secret),
     });
     expect(status).to.equal(200);
     for (const name of NAMES)
@@ -109,7 +106,7 @@ describe('what is pasted into the token inspector', () => {
     ];
     for (const payload of payloads) {
       for (const hostile of [
-        forge(header(), payload, secret),
+        forge(headerOf(token), payload, secret),
         forge(payload, claimsOf(token), secret),
       ]) {
         const { status, html } = await inspect(app.client(), { token: hostile });
@@ -145,7 +142,7 @@ describe('what is pasted into the token inspector', () => {
     const part = fc.oneof(object, fc.json(), fc.string({ unit: 'binary', maxLength: 40 }));
     const pasted = fc.oneof(
       fc.tuple(part, part).map(([one, two]) => forge(one, two, secret)),
-      object.map((claims) => forge(header(), { ...claimsOf(token), ...claims }, secret)),
+      object.map((claims) => forge(headerOf(token), { ...claimsOf(token), ...claims }, secret)),
       fc.string({ unit: 'binary', maxLength: 200 }),
     );
     await fc.assert(

@@ -8,13 +8,9 @@ import { HOUR, MINUTE, SECOND } from '../support/clock.ts';
 import { forge } from '../support/forge.ts';
 import { expectReasons, inspect } from '../support/inspect.ts';
 import { freshSecret, startProcess } from '../support/keys.ts';
-import { claimsOf } from '../support/session.ts';
+import { claimsOf, headerOf } from '../support/session.ts';
 
 const PAGE = { Accept: 'text/html' };
-
-const headerOf = (token: string): Record<string, unknown> => ({
-  ...(JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString()) as object),
-});
 
 describe('the token inspector', () => {
   const secret = freshSecret();

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { signIn, startApp, type TestApp } from '../support/app.ts';
 import { DAY, MINUTE, SECOND } from '../support/clock.ts';
 import { freshSecret, startProcess } from '../support/keys.ts';
+import { headerOf } from '../support/session.ts';
 
 describe('the service and its signing key', () => {
   let app: TestApp;
@@ -58,12 +59,7 @@ describe('the service and its signing key', () => {
       return keys.map(({ kid }) => kid);
     };
     const client = await signIn(app, 'ada');
-    const kidOf = (jwt: string) => {
-      const header: unknown = JSON.parse(
-        Buffer.from(jwt.split('.')[0] ?? '', 'base64url').toString(),
-      );
-      return (header as { kid: string }).kid;
-    };
+    const kidOf = (jwt: string) => String(headerOf(jwt)['kid']);
     const [first, ...others] = await kids();
     expect(others).to.deep.equal([]);
     expect(kidOf(await client.token())).to.equal(first);

@@ -20,13 +20,22 @@ export function sessionId(cookie: string | undefined): string {
   return value.slice(2, value.indexOf('.'));
 }
 
+/** The header of a token, whoever signed it. */
+export function headerOf(token: string): Record<string, unknown> {
+  return partOf(token, 0);
+}
+
 /** The claims of a token, whoever signed it. */
 export function claimsOf(token: string): Record<string, unknown> {
-  const payload: unknown = JSON.parse(
-    Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'),
+  return partOf(token, 1);
+}
+
+function partOf(token: string, index: 0 | 1): Record<string, unknown> {
+  const part: unknown = JSON.parse(
+    Buffer.from(token.split('.')[index] ?? '', 'base64url').toString('utf8'),
   );
-  if (typeof payload !== 'object' || payload === null) throw new Error('the payload is no object');
-  return { ...payload };
+  if (typeof part !== 'object' || part === null) throw new Error('that part is no object');
+  return { ...part };
 }
 
 /** The `Set-Cookie` line of that name, in lower case. */
