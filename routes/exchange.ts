@@ -48,8 +48,8 @@ function sendToken(services: RouteServices): RequestHandler {
 }
 
 /**
- * Whoever was disabled or deleted since sign-in, and has a session still. On record once for each session, since apps ask
- * again and again. @throws {Problem} `session_required`
+ * Whoever was disabled or deleted since sign-in, and has a session still; or has one of the bypass, in production. On
+ * record once for each session, since apps ask again and again. @throws {Problem} `session_required`
  */
 async function refuse({ audit }: RouteServices, req: Request, signIn: SignIn): Promise<never> {
   await audit.recordOnce(`exchange ${signIn.publicId}`, () => ({
