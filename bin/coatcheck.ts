@@ -7,7 +7,6 @@ import { clientCommand } from '../commands/client.ts';
 import { doctorCommand } from '../commands/doctor.ts';
 import { initCommand } from '../commands/init.ts';
 import { keyCommand } from '../commands/key.ts';
-import { ListenError } from '../commands/listen.ts';
 import { migrateCommand } from '../commands/migrate.ts';
 import { probeCommand } from '../commands/probe.ts';
 import { serveCommand } from '../commands/serve.ts';
@@ -15,15 +14,19 @@ import { sessionCommand } from '../commands/session.ts';
 import { say, visibleLines, write } from '../commands/terminal.ts';
 import { tokenCommand } from '../commands/token.ts';
 import { userCommand } from '../commands/user.ts';
-import { takeLeave } from '../commands/worker.ts';
-import { Problem, SettingsError, StorageError } from '../core/errors.ts';
-import { TokenError } from '#verify';
+import { SettingsError } from '../core/errors.ts';
 import metadata from '../package.json' with { type: 'json' };
 
 /** Exit codes: 0 done, 1 failed, 2 usage, 78 bad settings (`EX_CONFIG` of sysexits.h). */
 const FAILED = 1;
 const USAGE = 2;
 const BAD_SETTINGS = 78;
+
+/**
+ * Errors that a sentence says well enough; anything else is a mistake of ours, and needs its stack. Known by its name: the files
+ * that these come from are loaded only by the commands that need them.
+ */
+const EXPECTED = ['SettingsError', 'Problem', 'StorageError', 'TokenError', 'ListenError'];
 
 const program = new Command('coatcheck')
   .description(metadata.description)
@@ -65,6 +68,7 @@ try {
   process.exitCode = exitCodeOf(error);
 }
 if (cluster.isWorker) {
+  const { takeLeave } = await import('../commands/worker.ts');
   await takeLeave(failure);
   process.exit(); // its channel to the primary would keep it waiting
 }
@@ -85,13 +89,8 @@ function inWords(error: unknown): string | undefined {
   return visibleLines(isExpected(error) ? error.message : stackOf(error));
 }
 
-/** What a sentence says well enough; anything else is a mistake of ours, and needs its stack. */
 function isExpected(error: Error): boolean {
-  return (
-    [SettingsError, Problem, StorageError, TokenError, ListenError].some(
-      (kind) => error instanceof kind,
-    ) || 'syscall' in error // of the system: "EACCES: permission denied, open '/srv/.env'"
-  );
+  return EXPECTED.includes(error.name) || 'syscall' in error; // of the system: "EACCES: permission denied, open '/srv/.env'"
 }
 
 function stackOf(error: Error): string {

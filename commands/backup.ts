@@ -20,7 +20,7 @@ docs/operations.md says how to restore it, and what to do after that.`,
 }
 
 async function takeBackup(file: string, options: { json?: true }): Promise<void> {
-  const { databaseUrl } = currentSettings();
+  const { databaseUrl } = await currentSettings();
   if (/^postgres(ql)?:/.test(databaseUrl))
     throw new Problem('invalid_request', ofPostgres(databaseUrl, file));
   const contents = await backupSqlite(databaseUrl, file, {

@@ -1,15 +1,14 @@
 import { userInfo } from 'node:os';
-import pino from 'pino';
 import { isFirstRun, writeEnvFile } from '../config/env-file.ts';
-import { createServices, type Services } from '../config/services.ts';
-import { loadSettings, type Settings } from '../config/settings.ts';
+import type { Services } from '../config/services.ts';
+import type { Settings } from '../config/settings.ts';
 import { Problem } from '../core/errors.ts';
 import { visible } from '../core/text.ts';
 import type { User, UserStore } from '../users/user-store.ts';
 import { say } from './terminal.ts';
 
 /** The settings; on a first run they are written first, and whoever is there is told. */
-export function currentSettings(): Settings {
+export async function currentSettings(): Promise<Settings> {
   if (isFirstRun()) {
     const file = writeEnvFile();
     if (file !== undefined) {
@@ -18,12 +17,17 @@ export function currentSettings(): Settings {
       );
     }
   }
+  const { loadSettings } = await import('../config/settings.ts');
   return loadSettings();
 }
 
 /** Opens the stores for one command and closes them after it. */
 export async function withServices<T>(command: (services: Services) => Promise<T>): Promise<T> {
-  const settings = currentSettings();
+  const settings = await currentSettings();
+  const [{ default: pino }, { createServices }] = await Promise.all([
+    import('pino'),
+    import('../config/services.ts'),
+  ]);
   const log = pino({ level: 'warn' }, pino.destination(2));
   const actor = { kind: 'cli', id: systemUser() } as const;
   const services = await createServices(settings, { log, actor });

@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { openDatabase } from '../storage/database.ts';
 import { currentSettings } from './context.ts';
 import { printJson, say } from './terminal.ts';
 
@@ -12,7 +11,9 @@ export function migrateCommand(program: Command): void {
 }
 
 async function migrate(json: boolean): Promise<void> {
-  const database = await openDatabase(currentSettings().databaseUrl);
+  const { databaseUrl } = await currentSettings();
+  const { openDatabase } = await import('../storage/database.ts');
+  const database = await openDatabase(databaseUrl);
   await database.close();
   const { migrated } = database;
   if (json) printJson({ migrated });

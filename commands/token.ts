@@ -1,12 +1,10 @@
 import type { Command } from 'commander';
-import { openInspector } from '../config/inspector.ts';
 import { isoTime, systemClock } from '../core/clock.ts';
 import { fromNow } from '../core/durations.ts';
 import { Problem } from '../core/errors.ts';
 import { visible, visibleJson } from '../core/text.ts';
 import { reasonInWords } from '../tokens/claim-reasons.ts';
 import { explainClaims, explainHeader } from '../tokens/explain.ts';
-import { readPasted } from '../tokens/pasted-token.ts';
 import { withServices } from './context.ts';
 import { argumentOrInput, print, printJson, say } from './terminal.ts';
 
@@ -21,6 +19,7 @@ export function tokenCommand(program: Command): void {
       '\nExample:\n  curl -b jar http://localhost:3000/auth/token | jq -r .token | coatcheck token inspect',
     )
     .action(async (argument: string | undefined, options: { json?: true }) => {
+      const { readPasted } = await import('../tokens/pasted-token.ts');
       const { header, claims, payload } = readPasted(await argumentOrInput(argument));
       if (options.json) return printJson({ header, claims: claims ?? payload });
       print(`header  ${visibleJson(header)}`);
@@ -45,6 +44,7 @@ export function tokenCommand(program: Command): void {
     .option('--json', 'print the claims as JSON')
     .action((argument: string | undefined, options: { json?: true }) =>
       withServices(async (services) => {
+        const { openInspector } = await import('../config/inspector.ts');
         const pasted = await argumentOrInput(argument);
         const { jwt, verdict, reasons, now } = await openInspector(services).inspect(pasted);
         if (verdict === 'invalid') {
@@ -56,14 +56,4 @@ export function tokenCommand(program: Command): void {
         return print(`Good until ${isoTime(claims.exp * 1000)}. The user: ${visible(claims.sub)}.`);
       }),
     );
-}
-
-/** @throws {Problem} for what is no token, or one without claims */
-export function takeApart(token: string): {
-  header: Readonly<Record<string, unknown>>;
-  claims: Readonly<Record<string, unknown>>;
-} {
-  const { header, claims } = readPasted(token);
-  if (claims !== undefined) return { header, claims };
-  throw new Problem('invalid_request', 'That token has no claims: its payload is no JSON object.');
 }

@@ -6,8 +6,7 @@ import type { Services } from '../config/services.ts';
 import { Problem } from '../core/errors.ts';
 import { visible } from '../core/text.ts';
 import type { Schema } from '../storage/schema.ts';
-import { passwordPolicy } from '../users/password-policy.ts';
-import { currentSettings, findUser, noUser, withServices } from './context.ts';
+import { findUser, noUser, withServices } from './context.ts';
 import { newPassword, print, printJson, say } from './terminal.ts';
 
 /** The commands that change a user who is there already. */
@@ -102,7 +101,11 @@ function passwordCommand(user: Command): void {
     .action((username: string) =>
       withServices(async (services) => {
         const found = await findUser(services.users, username);
-        const password = await acceptedPassword([found.username, found.email, found.name]);
+        const password = await acceptedPassword(services, [
+          found.username,
+          found.email,
+          found.name,
+        ]);
         const passwordHash = await services.passwords.hash(password);
         const ended = await endSessions(
           services,
@@ -176,10 +179,12 @@ function rolesCommand(user: Command): void {
 }
 
 export async function acceptedPassword(
+  { settings }: Pick<Services, 'settings'>,
   own: readonly (string | null | undefined)[],
 ): Promise<string> {
   const password = await newPassword();
-  const problem = passwordPolicy(currentSettings().publicUrl)(password, own);
+  const { passwordPolicy } = await import('../users/password-policy.ts');
+  const problem = passwordPolicy(settings.publicUrl)(password, own);
   if (problem !== undefined) throw new Problem('password_refused', problem);
   return password;
 }

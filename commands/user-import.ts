@@ -10,7 +10,7 @@ import { withServices } from './context.ts';
 import { say } from './terminal.ts';
 import { Progress } from './user-import/progress.ts';
 import { Report, type ReportOptions } from './user-import/report.ts';
-import { type Format, runImport } from './user-import/run.ts';
+import type { Format } from './user-import/run.ts';
 
 interface Options extends ReportOptions {
   readonly format?: Format;
@@ -67,6 +67,7 @@ async function importFile(file: string, format: Format, options: Options): Promi
   const { firebase: parameters, dryRun = false } = options;
   const firebase =
     parameters === undefined ? undefined : firebaseParameters(readFileSync(parameters, 'utf8'));
+  const { runImport } = await import('./user-import/run.ts');
   const { source, share } = await opened(file);
   return withServices(async ({ database, clock, log, audit }) => {
     await using report = await Report.open(options);

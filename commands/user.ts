@@ -37,12 +37,13 @@ Examples:
         username: string,
         options: { email?: string; name?: string; roles?: string[]; json?: true },
       ) =>
-        withServices(async ({ users, passwords, audit }) => {
+        withServices(async (services) => {
+          const { users, passwords, audit } = services;
           const { email, name, roles } = options;
           refuseBadNames({ username, email, name, roles });
           if (await users.findByUsername(username))
             throw new Problem('username_taken', 'Another user has that username.');
-          const password = await acceptedPassword([username, email, name]);
+          const password = await acceptedPassword(services, [username, email, name]);
           const passwordHash = await passwords.hash(password);
           const added = await audit.recordWith({ event: 'user.added' }, (write) =>
             users.add({ username, email, name, roles, passwordHash }, (db, one) =>

@@ -9,6 +9,8 @@ import {
   randomBytes,
   sign,
 } from 'node:crypto';
+import { Problem } from '../../core/errors.ts';
+import { readPasted } from '../../tokens/pasted-token.ts';
 
 /** A key under the name of an algorithm; with another one than it was made for, if an attacker likes. */
 export interface Signer {
@@ -75,6 +77,16 @@ export function strangerOf(algorithm: string): Stranger {
 export function partsOf(token: string) {
   const [head = '', body = '', end = ''] = token.split('.');
   return { head, body, end, bytes: Buffer.from(end, 'base64url') };
+}
+
+/** @throws {Problem} for what is no token, or one without claims */
+export function takeApart(token: string): {
+  header: Readonly<Record<string, unknown>>;
+  claims: Readonly<Record<string, unknown>>;
+} {
+  const { header, claims } = readPasted(token);
+  if (claims !== undefined) return { header, claims };
+  throw new Problem('invalid_request', 'That token has no claims: its payload is no JSON object.');
 }
 
 /** Every form in which a library may hold a public key, and what becomes of a PEM on its way through settings. */

@@ -1,8 +1,7 @@
 import { HMAC_ALGORITHMS, isHmac } from '../../tokens/algorithms.ts';
 import type { SigningKey } from '../../tokens/key-ring.ts';
-import { takeApart } from '../token.ts';
 import { type Attempt, bearer, type Omission } from './attempt.ts';
-import { jws } from './jws.ts';
+import { jws, takeApart } from './jws.ts';
 import type { WeaknessName } from './weaknesses.ts';
 
 /** A name that nobody can have (RFC 6761, section 6.4). */

@@ -1,9 +1,8 @@
 import type { JsonWebKey } from 'node:crypto';
-import { takeApart } from '../token.ts';
 import { Asking, type Manner, type Result } from './asking.ts';
 import type { Attempt, Omission } from './attempt.ts';
 import { confusions, forgeries, type Seen } from './forgeries.ts';
-import { type Stranger, strangerOf } from './jws.ts';
+import { type Stranger, strangerOf, takeApart } from './jws.ts';
 import { openListener } from './listener.ts';
 import type { OwnTokens } from './own-tokens.ts';
 

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { hmac } from '../../../commands/probe/jws.ts';
-import { givenToken, header } from '../../../commands/probe/options.ts';
+import { givenToken } from '../../../commands/probe/given.ts';
+import { header } from '../../../commands/probe/options.ts';
 import { failureOf } from '../../support/failure.ts';
 
 describe('the options of a probe', () => {
