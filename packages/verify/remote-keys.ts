@@ -63,8 +63,7 @@ export class RemoteKeys implements KeySource {
 
   /** @param pause milliseconds that must have passed since the last look */
   #unknown(kid: string, now: number, pause: number): undefined | Promise<TrustedKey | undefined> {
-    const flight =
-      this.#flight ?? (isWithin(now, this.#triedAt, pause) ? undefined : this.#start(now));
+    const flight = this.#refresh(now, pause);
     const answer = () => {
       if (this.#failure !== undefined) throw this.#unavailable();
       return this.#keys.get(kid);
@@ -78,14 +77,13 @@ export class RemoteKeys implements KeySource {
     return new UnavailableError('The keys of the issuer cannot be had.', this.#failure);
   }
 
-  /** The look that is under way, begun now if it is time for one. */
-  #refresh(now: number): Promise<void> | undefined {
-    return (
-      this.#flight ?? (isWithin(now, this.#triedAt, RETRY_AFTER) ? undefined : this.#start(now))
-    );
-  }
-
-  #start(now: number): Promise<void> {
+  /**
+   * The look that is under way, begun now if it is time for one.
+   * @param pause milliseconds that must have passed since the last look
+   */
+  #refresh(now: number, pause = RETRY_AFTER): Promise<void> | undefined {
+    if (this.#flight !== undefined) return this.#flight;
+    if (isWithin(now, this.#triedAt, pause)) return undefined;
     this.#triedAt = now;
     this.#flight = this.#fetch(now).finally(() => (this.#flight = undefined));
     return this.#flight;
