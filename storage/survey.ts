@@ -70,6 +70,11 @@ export async function timed(ping: () => Promise<unknown>): Promise<number[]> {
   return times;
 }
 
+/** The middle one of several times. */
+export function median(times: readonly number[]): number {
+  return times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+}
+
 /** By how much another clock is ahead of ours in milliseconds, as if it had been read half way through the question. */
 export async function aheadOf(clock: Clock, read: () => Promise<number>): Promise<number> {
   const before = clock.now();

@@ -1,3 +1,4 @@
+import { median } from '../../storage/survey.ts';
 import { databaseFile } from './files.ts';
 import { type Finding, fine, note, orFine, wrong } from './finding.ts';
 import type { Stores } from './stores.ts';
@@ -86,13 +87,13 @@ export function latencyOf(
   pings: readonly number[],
   setting: string,
 ): readonly Finding[] {
-  const median = [...pings].toSorted((a, b) => a - b)[Math.floor(pings.length / 2)] ?? 0;
-  const what = `${store} answers in ${median.toFixed(median < 10 ? 1 : 0)} ms (median of ${pings.length}).`;
-  if (median < SLOW) return [fine(what)];
+  const time = median(pings);
+  const what = `${store} answers in ${time.toFixed(time < 10 ? 1 : 0)} ms (median of ${pings.length}).`;
+  if (time < SLOW) return [fine(what)];
   const advice = {
     what,
     why: 'Every exchange asks it at least once: that is how long a token takes at the least, and a burst of requests piles up.',
     change: `${setting}=<one in the same building as the service>`,
   };
-  return [median < FAR_TOO_SLOW ? note(advice) : wrong(advice)];
+  return [time < FAR_TOO_SLOW ? note(advice) : wrong(advice)];
 }

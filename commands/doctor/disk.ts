@@ -9,7 +9,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { timed } from '../../storage/survey.ts';
+import { median, timed } from '../../storage/survey.ts';
 import { databaseFile } from './files.ts';
 import { type Finding, fine, note, orFine, wrong } from './finding.ts';
 import type { Setup } from './setup.ts';
@@ -62,12 +62,12 @@ export async function disk({ settings }: Setup): Promise<readonly Finding[]> {
 /** What there is to say of a disk. */
 export function diskFindings(surveyed: Disk): readonly Finding[] {
   const { directory, free, writes } = surveyed;
-  const median = writes.toSorted((a, b) => a - b)[Math.floor(writes.length / 2)] ?? 0;
-  const findings = [...place(surveyed), ...room(surveyed), ...slowness(directory, median)];
+  const time = median(writes);
+  const findings = [...place(surveyed), ...room(surveyed), ...slowness(directory, time)];
   const megabytes = Math.floor(free / MIB);
   return orFine(
     findings,
-    `${directory}: ${megabytes} MiB free, written in ${median.toFixed(1)} ms (median of ${writes.length}).`,
+    `${directory}: ${megabytes} MiB free, written in ${time.toFixed(1)} ms (median of ${writes.length}).`,
   );
 }
 
@@ -124,11 +124,11 @@ function room({ directory, free }: Disk): Finding[] {
   return [free < TOO_FULL ? wrong(advice) : note(advice)];
 }
 
-function slowness(directory: string, median: number): Finding[] {
-  if (median <= SLOW) return [];
+function slowness(directory: string, time: number): Finding[] {
+  if (time <= SLOW) return [];
   return [
     note({
-      what: `A write in ${directory} takes ${median.toFixed(0)} ms to reach the disk.`,
+      what: `A write in ${directory} takes ${time.toFixed(0)} ms to reach the disk.`,
       why: 'Each login and logout waits for it, one after the other.',
       change: 'DATABASE_URL=sqlite:<a path on a faster disk>, or postgres://…',
     }),
