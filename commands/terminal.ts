@@ -112,9 +112,7 @@ async function askUnseen(...prompts: readonly string[]): Promise<string[]> {
 
 /** What was given as an argument, or else standard input without the blanks around it. */
 export async function argumentOrInput(argument: string | undefined): Promise<string> {
-  if (argument !== undefined) return argument.trim();
-  if (process.stdin.isTTY) say('Paste it, then press Ctrl-D:');
-  return (await readAll(process.stdin)).trim();
+  return (argument ?? (await standardInput())).trim();
 }
 
 /** Everything on standard input, as it is. */
