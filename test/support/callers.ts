@@ -9,8 +9,7 @@ const EVIL = 'https://evil.example';
 type Verdict = 'allowed' | 'refused';
 type Caller = readonly [who: string, verdict: Verdict, headers: RawHeaders];
 
-/** Who asks, with the headers that a browser (or no browser) sends then. */
-/** Browsers old and new, and whoever plays one. */
+/** Browsers old and new, and whoever plays one, with the headers that are sent then. */
 export const CALLERS: readonly Caller[] = [
   ['curl, without any of the headers', 'allowed', {}],
   ['the address bar', 'allowed', { 'Sec-Fetch-Site': 'none', 'Sec-Fetch-Mode': 'navigate' }],
