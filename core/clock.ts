@@ -8,6 +8,7 @@ export const systemClock: Clock = { now: () => Date.now() };
 
 /** In milliseconds. */
 export const MINUTE = 60_000;
+export const DAY = 86_400_000;
 
 /** Milliseconds to NumericDate, whole seconds rounded down (RFC 7519, section 2). */
 export function numericDate(milliseconds: number): number {

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Transaction } from 'kysely';
 import type { Logger } from 'pino';
-import { type Clock, monotonic } from '../core/clock.ts';
+import { type Clock, DAY, monotonic } from '../core/clock.ts';
 import type { Database, Turn } from './database.ts';
 import type { Schema } from './schema.ts';
 
@@ -20,7 +20,7 @@ export interface Expired {
 }
 
 /** How long rows are left after their end, in milliseconds: a clock that was wrong for an hour deletes nothing. */
-const DELETED_AFTER = 86_400_000;
+const DELETED_AFTER = DAY;
 
 /** How often a process looks whether there is something to do, and how often one of them does it, in milliseconds. */
 const LOOK = 60_000;

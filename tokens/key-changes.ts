@@ -1,4 +1,4 @@
-import { isoTime } from '../core/clock.ts';
+import { DAY, isoTime } from '../core/clock.ts';
 import { SettingsError, StorageError } from '../core/errors.ts';
 import { isHmac, type KeyPairAlgorithm } from './algorithms.ts';
 import type { KeyContext } from './key-context.ts';
@@ -24,7 +24,7 @@ import { addKey } from './key-trail.ts';
 const ATTEMPTS = 20;
 
 /** How long a key that is gone is left in the table, in milliseconds: a clock that was wrong for an hour deletes nothing. */
-const DELETED_AFTER = 86_400_000;
+const DELETED_AFTER = DAY;
 
 /**
  * Makes the table say what the settings say, as each server does at its start.

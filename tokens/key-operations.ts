@@ -9,6 +9,7 @@ import {
   goneFrom,
   type KeyStage,
   type KeyTimes,
+  lastOfEach,
   newestOf,
   pendingAt,
   retiresAt,
@@ -32,9 +33,7 @@ export interface KeyReport extends KeyStage {
 export async function reportKeys({ store, clock, rhythm }: KeyContext): Promise<KeyReport[]> {
   const rows = await store.all();
   const newest = newestOf(rows);
-  // of a shared secret with several rows the last one tells
-  const last = rows.filter((row) => rows.findLast(({ kid }) => kid === row.kid) === row);
-  return last.map((row) => ({
+  return lastOfEach(rows).map((row) => ({
     kid: row.kid,
     algorithm: row.algorithm,
     ...stageAt(rows, row, clock.now()),

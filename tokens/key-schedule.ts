@@ -89,6 +89,11 @@ export function stageAt(keys: readonly KeyTimes[], key: KeyTimes, time: number):
   return { state: 'retired', since: retires, next: then('gone', gone) };
 }
 
+/** One row for each key: of a shared secret that signed twice the last one tells. */
+export function lastOfEach<T extends KeyTimes>(keys: readonly T[]): T[] {
+  return keys.filter((key) => keys.findLast(({ kid }) => kid === key.kid) === key);
+}
+
 /** The key that signs in the end, if nothing is done: the last one that was not rejected. */
 export function newestOf<T extends KeyTimes>(keys: readonly T[]): T | undefined {
   return keys.findLast((key) => key.goneAt === null);

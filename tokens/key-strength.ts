@@ -2,7 +2,7 @@ import { checkPrimeSync, type JsonWebKey } from 'node:crypto';
 
 /** Shorter moduli are within reach of those who can pay for it (NIST SP 800-131A). */
 const LEAST_BITS = 2048;
-const RECOMMENDED_BITS = 3072;
+export const RECOMMENDED_BITS = 3072;
 
 /** The least and the greatest public exponent: smaller ones invite attacks on padding, greater ones many verifiers cannot read. */
 const LEAST_EXPONENT = 65_537n;

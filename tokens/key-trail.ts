@@ -1,11 +1,11 @@
 import type { AuditEvent } from '../audit/events.ts';
-import { isoTime } from '../core/clock.ts';
+import { DAY, isoTime } from '../core/clock.ts';
 import type { KeyContext } from './key-context.ts';
-import { goneFrom, retiresAt } from './key-schedule.ts';
+import { goneFrom, lastOfEach, retiresAt } from './key-schedule.ts';
 import type { KeyRow, NewKey } from './key-store.ts';
 
 /** What happened longer ago is not put on record any more: it was, and may have left it since. In milliseconds. */
-const PAST = 30 * 86_400_000;
+const PAST = 30 * DAY;
 
 /**
  * Adds a key to the table, and to the record.
@@ -30,9 +30,7 @@ export async function recordMoves(
   rows: readonly KeyRow[],
 ): Promise<void> {
   const now = clock.now();
-  // of a shared secret with several rows the last one tells
-  const last = rows.filter((row) => rows.findLast(({ kid }) => kid === row.kid) === row);
-  for (const row of last) {
+  for (const row of lastOfEach(rows)) {
     for (const [event, at] of movesOf(rows, row)) {
       if (at > now || at < now - PAST) continue;
       await audit.recordOnce(`${event} ${row.sequence} ${row.kid}`, () => ({

@@ -1,12 +1,11 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { Settings } from '../../config/settings.ts';
+import { DAY } from '../../core/clock.ts';
 import { readTls } from '../tls.ts';
 import { reasonOf } from './examine.ts';
 import { type Finding, fine, note, orFine, wrong } from './finding.ts';
 import type { Setup } from './setup.ts';
-
-const DAY = 86_400_000;
 
 /** Days that are left when it is time to renew, and when it is late. */
 const SOON = 30;

@@ -1,18 +1,15 @@
 import { SECRET_ADVICE } from '../../config/secrets.ts';
-import { isoTime } from '../../core/clock.ts';
+import { DAY, isoTime } from '../../core/clock.ts';
 import { durationInWords } from '../../core/durations.ts';
+import { RECOMMENDED_BITS } from '../../tokens/key-strength.ts';
 import { type Finding, fine, note, orFine, wrong } from './finding.ts';
 import { isShared, type KeyState, type Stores } from './stores.ts';
-
-const DAY = 86_400_000;
 
 /** A shared secret that is older should be replaced, in days. */
 const OLD_SECRET = 365;
 
 /** How long after its time a key may be replaced: the service may have been stopped for a while. */
 const LATENESS = DAY;
-
-const RECOMMENDED_BITS = 3072;
 
 /** Whether the keys can be used, are as strong as they should be, and are replaced in time. */
 export function signingKeys({ keys, clock }: Stores): readonly Finding[] {

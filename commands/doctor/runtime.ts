@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import { schema } from '../../config/settings-schema.ts';
+import { DAY } from '../../core/clock.ts';
 import { modesOf } from './files.ts';
 import { type Finding, fine, note, orFine, wrong } from './finding.ts';
 import type { Machine } from './machine.ts';
 import { misspelt } from './misspelt.ts';
 import { isOlder, NODE_ENDS } from './versions.ts';
-
-const DAY = 86_400_000;
 
 /** Days before the end of a release that it is time to move on. */
 const SOON = 90;
