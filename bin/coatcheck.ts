@@ -5,6 +5,7 @@ import { auditCommand } from '../commands/audit.ts';
 import { backupCommand } from '../commands/backup.ts';
 import { clientCommand } from '../commands/client.ts';
 import { doctorCommand } from '../commands/doctor.ts';
+import { BAD_SETTINGS, FAILED, USAGE } from '../commands/exit-codes.ts';
 import { initCommand } from '../commands/init.ts';
 import { keyCommand } from '../commands/key.ts';
 import { migrateCommand } from '../commands/migrate.ts';
@@ -16,11 +17,6 @@ import { tokenCommand } from '../commands/token.ts';
 import { userCommand } from '../commands/user.ts';
 import { SettingsError } from '../core/errors.ts';
 import metadata from '../package.json' with { type: 'json' };
-
-/** Exit codes: 0 done, 1 failed, 2 usage, 78 bad settings (`EX_CONFIG` of sysexits.h). */
-const FAILED = 1;
-const USAGE = 2;
-const BAD_SETTINGS = 78;
 
 /**
  * Errors that a sentence says well enough; anything else is a mistake of ours, and needs its stack. Known by its name: the files

@@ -1,5 +1,6 @@
 import type { TrailEntry } from '../audit/trail.ts';
 import { isoTime } from '../core/clock.ts';
+import { parsedJson } from '../core/json.ts';
 
 /** The columns of the table. */
 export const HEADINGS = [
@@ -59,10 +60,6 @@ export function jsonOf(entry: TrailEntry) {
 
 /** A row that somebody has written by hand must not keep the others from being shown. */
 function detailsOf({ details }: TrailEntry): object {
-  try {
-    const value: unknown = JSON.parse(details ?? '{}');
-    return typeof value === 'object' && value !== null ? value : {};
-  } catch {
-    return {};
-  }
+  const value = parsedJson(details ?? '');
+  return typeof value === 'object' && value !== null ? value : {};
 }

@@ -3,7 +3,7 @@ import { systemClock } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
 import { backupSqlite } from '../storage/backup.ts';
 import { currentSettings } from './context.ts';
-import { printJson, say } from './terminal.ts';
+import { counted, printJson, say } from './terminal.ts';
 
 export function backupCommand(program: Command): void {
   program
@@ -36,10 +36,6 @@ async function takeBackup(file: string, options: { json?: true }): Promise<void>
 
 function showProgress(done: number): void {
   process.stderr.write(`\rCopying: ${Math.floor(done * 100)} %${done === 1 ? '\n' : ''}`);
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** The parameters of a URL that PostgreSQL's own programs know as well; they refuse any other. */

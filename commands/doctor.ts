@@ -2,10 +2,8 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { isWell, type Result, UNUSABLE } from './doctor/examine.ts';
 import { printReport, reportJson, summary } from './doctor/report.ts';
 import { apiAddress, durationUpTo } from './probe/options.ts';
-import { printJson, say } from './terminal.ts';
-
-/** As `serve` ends where the settings cannot be used (`EX_CONFIG` of sysexits.h). */
-const BAD_SETTINGS = 78;
+import { BAD_SETTINGS } from './exit-codes.ts';
+import { printJson, say, sayOver } from './terminal.ts';
 
 interface Options {
   readonly timeout: number;
@@ -63,7 +61,7 @@ async function examined(url: URL | undefined, timeout: number): Promise<Result[]
     const { examineService } = await import('./doctor/service/examine.ts');
     return await examineService(url, timeout, showProgress);
   } finally {
-    endProgress();
+    sayOver('');
   }
 }
 
@@ -72,11 +70,6 @@ function exitCodeFor(results: readonly Result[]): number {
   return isWell(results) ? 0 : 1;
 }
 
-/** One line that is written over and over, and is gone at the end. */
 function showProgress(check: string): void {
-  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${check} …`);
-}
-
-function endProgress(): void {
-  if (process.stderr.isTTY) process.stderr.write('\r\u001b[K');
+  sayOver(`${check} …`);
 }

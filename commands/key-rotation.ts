@@ -5,7 +5,7 @@ import { type Emergency, planEmergency } from '../tokens/key-emergency.ts';
 import { rotateKeys } from '../tokens/key-operations.ts';
 import { withServices } from './context.ts';
 import { printTimeTable, tableJson } from './key-time-table.ts';
-import { confirmed, printJson, say } from './terminal.ts';
+import { confirmed, counted, printJson, say } from './terminal.ts';
 
 interface RotateOptions {
   dryRun?: true;
@@ -65,10 +65,9 @@ async function emergency(
 }
 
 function explain({ rejected, rejectsSecret, signer }: Emergency, alive: number): void {
-  const sessions = alive === 1 ? '1 live session' : `${alive} live sessions`;
   say(`This rejects for good: ${rejected.join(', ')}.`);
   say(
-    `- The tokens of ${sessions} are refused here within seconds. The sessions stay: apps fetch new tokens.`,
+    `- The tokens of ${counted(alive, 'live session')} are refused here within seconds. The sessions stay: apps fetch new tokens.`,
   );
   say(
     rejectsSecret

@@ -4,7 +4,7 @@ import { isoTime } from '../core/clock.ts';
 import { Problem } from '../core/errors.ts';
 import { visible } from '../core/text.ts';
 import { findUser, withServices } from './context.ts';
-import { printJson, printTable, say, shortTime } from './terminal.ts';
+import { counted, printJson, printTable, say, shortTime } from './terminal.ts';
 
 export function sessionCommand(program: Command): void {
   const session = program.command('session').description('look at and end sessions');
@@ -79,11 +79,11 @@ async function revoke(
         write(db, { details: { scope: 'all', sessions: length } }),
       ),
     );
-    say(`Ended ${counted(ended)} of ${visible(owner.username)}.`);
+    say(`Ended ${counted(ended, 'session')} of ${visible(owner.username)}.`);
   } else if (all) {
     const revoked = await sessions.revokeAll();
     await audit.record({ event, details: { scope: 'everybody', sessions: revoked } });
-    say(`Ended all sessions: the tokens of ${counted(revoked)} are revoked.`);
+    say(`Ended all sessions: the tokens of ${counted(revoked, 'session')} are revoked.`);
   } else if (await revokeOne({ sessions, audit }, id)) {
     say('Ended the session.');
   } else {
@@ -99,8 +99,4 @@ function revokeOne({ sessions, audit }: Pick<Services, 'sessions' | 'audit'>, id
         write(db, { subject: ended && { kind: 'user', id: ended.userId } }),
       ),
   );
-}
-
-function counted(sessions: number): string {
-  return sessions === 1 ? '1 session' : `${sessions} sessions`;
 }

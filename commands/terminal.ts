@@ -64,6 +64,16 @@ export function visibleLines(text: string): string {
   return text.split('\n').map(visible).join('\n');
 }
 
+/** `1 session`, `2 sessions`. */
+export function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
+}
+
+/** One line that is written over and over; an empty one takes it away. Only a terminal gets it. */
+export function sayOver(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+}
+
 /** `2026-11-22 13:05` in UTC. */
 export function shortTime(iso: string): string {
   return iso.slice(0, 16).replace('T', ' ');

@@ -1,3 +1,12 @@
+/** What a JSON text says, or `undefined` where it is none. */
+export function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /**
  * `JSON.parse` would silently take the last of two; what else reads the request may take the first. Strings are
  * matched whole, so that what looks like a key inside of one is none; one before a colon is a key. One that never

@@ -6,6 +6,7 @@ import {
   type KeyObject,
 } from 'node:crypto';
 import { Problem } from '../core/errors.ts';
+import { parsedJson } from '../core/json.ts';
 
 /** A private key as it came, and the algorithm that its JWK names. */
 export interface ReadKey {
@@ -46,13 +47,10 @@ export function privateKeyOfJwk(text: string): ReadKey {
 type Members = Readonly<Record<string, unknown>>;
 
 function parsed(text: string): Members {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (isObject(value)) return value;
-  } catch {
-    throw refused('The JWK is damaged: that is not JSON.');
-  }
-  throw refused('The JWK is damaged: that is no JSON object.');
+  const value = parsedJson(text);
+  if (isObject(value)) return value;
+  const what = value === undefined ? 'not JSON' : 'no JSON object';
+  throw refused(`The JWK is damaged: that is ${what}.`);
 }
 
 function isObject(value: unknown): value is Members {

@@ -1,6 +1,7 @@
 import type { JsonWebKey } from 'node:crypto';
 import type { Insertable, Selectable, Transaction } from 'kysely';
 import { StorageError } from '../core/errors.ts';
+import { parsedJson } from '../core/json.ts';
 import type { Change, Database } from '../storage/database.ts';
 import type { Schema, SigningKeysTable } from '../storage/schema.ts';
 import { ALGORITHMS } from './algorithms.ts';
@@ -176,13 +177,9 @@ function keyOf(row: Selectable<SigningKeysTable>): KeyRow {
 }
 
 function jwkOf(text: string): JsonWebKey | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value };
-  } catch {
-    // null, as where there is none
-  }
-  return null;
+  const value = parsedJson(text);
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject ? { ...value } : null;
 }
 
 /** What is said of a row that nobody but a disk or a hand can have changed. */

@@ -1,4 +1,5 @@
 import { looksLikeAKey } from '#verify';
+import { parsedJson } from '../core/json.ts';
 
 const COMPACT = 'A token is three parts with dots between them: header.payload.signature.';
 
@@ -79,13 +80,9 @@ function partsOf(text: string): readonly string[] {
 
 /** The members of a JSON object, or of the first one in a list. */
 function jsonMembers(text: string): Map<string, unknown> | undefined {
-  try {
-    const value: unknown = JSON.parse(text);
-    const first: unknown = Array.isArray(value) ? value[0] : value;
-    return typeof first === 'object' && first !== null ? new Map(Object.entries(first)) : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parsedJson(text);
+  const first: unknown = Array.isArray(value) ? value[0] : value;
+  return typeof first === 'object' && first !== null ? new Map(Object.entries(first)) : undefined;
 }
 
 /** A JWK with a member that only private and symmetric keys have (RFC 7518, section 6), or a set with such a one. */

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { Problem } from '../core/errors.ts';
-import { doubledKey } from '../core/json.ts';
+import { doubledKey, parsedJson } from '../core/json.ts';
 import { whatElse } from './not-a-token.ts';
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -39,7 +39,7 @@ export function readPasted(pasted: string): PastedToken {
   return {
     jwt,
     header: headerOf(headerText),
-    claims: payloadText === undefined ? undefined : asObject(parsed(payloadText)),
+    claims: payloadText === undefined ? undefined : asObject(parsedJson(payloadText)),
     payload: payloadText,
     signatureLength: signature === '' ? 0 : bytesOf(signature, 'third part, the signature,').length,
     doubled: doubledKey(headerText) ?? doubledKey(payloadText ?? ''),
@@ -63,7 +63,7 @@ function trimmed(text: string): string {
 
 /** The token in the whole answer of `/auth/token`, or of a token endpoint elsewhere. */
 function tokenOfAnswer(text: string): string | undefined {
-  const answer = text.startsWith('{') ? asObject(parsed(text)) : undefined;
+  const answer = text.startsWith('{') ? asObject(parsedJson(text)) : undefined;
   const found = ['token', 'access_token', 'id_token'].map((name) => answer?.[name]);
   const token = found.find((value) => typeof value === 'string');
   return typeof token === 'string' ? trimmed(token) : undefined;
@@ -90,21 +90,13 @@ function textOf(part: string, name: string): string {
 }
 
 function headerOf(text: string): JsonObject {
-  const header = asObject(parsed(text));
+  const header = asObject(parsedJson(text));
   if (header !== undefined) return header;
   throw notAToken(
-    parsed(text) === undefined
+    parsedJson(text) === undefined
       ? 'The first part, the header, is not JSON. Characters may be missing at the beginning: most tokens begin with "eyJ".'
       : 'The first part, the header, is JSON, but no object, so this is no JWT (RFC 7515, section 4).',
   );
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function asObject(value: unknown): JsonObject | undefined {

@@ -1,6 +1,6 @@
 import { type Token, TokenError, UnavailableError, type Verifier } from '#verify';
 import { StorageError } from '../core/errors.ts';
-import { type ListOf, statusEntry } from './status-check.ts';
+import { type ListOf, statusEntry, statusListIn } from './status-check.ts';
 import type { StatusLists } from './status-lists.ts';
 
 /** What API clients may ask about tokens that were presented to them (RFC 7662, RFC 7009). */
@@ -46,15 +46,8 @@ export function createPresentedTokens(options: PresentedTokensOptions): Presente
       const token = await read(jwt);
       if (token === undefined) return undefined; // revoked before, too: asking again must not hurt the tokens issued since
       await renew(token.sid);
-      await statusLists.revoke(statusEntry(statusOf(token), listOf));
+      await statusLists.revoke(statusEntry(statusListIn(token['status']), listOf));
       return token;
     },
   };
-}
-
-function statusOf(token: Token): unknown {
-  const { status } = token;
-  return typeof status === 'object' && status !== null && 'status_list' in status
-    ? status.status_list
-    : undefined;
 }

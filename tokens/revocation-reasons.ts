@@ -1,6 +1,7 @@
 import { TokenError } from '#verify';
 import type { Reason } from './claim-reasons.ts';
 import type { PastedToken } from './pasted-token.ts';
+import { statusListIn } from './status-check.ts';
 
 /** Where revocations are looked up. */
 export interface RevocationLookup {
@@ -26,11 +27,7 @@ export async function revocationReasons(
   const { status, exp, sub, sid } = claims;
   if (typeof exp === 'number' && exp * 1000 + ENTRY_OUTLIVES_TOKEN < now) return [];
   try {
-    const entry =
-      typeof status === 'object' && status !== null && 'status_list' in status
-        ? status.status_list
-        : undefined;
-    if (!(await isRevoked(entry))) return [];
+    if (!(await isRevoked(statusListIn(status)))) return [];
   } catch (error) {
     if (!(error instanceof TokenError)) throw error;
     return [

@@ -12,6 +12,13 @@ export function statusCheck(statusLists: StatusLists, listOf: ListOf): Revocatio
   return { isRevoked: (status) => statusLists.isRevoked(statusEntry(status, listOf)) };
 }
 
+/** What a token's claim `status` says of a status list, if it does. */
+export function statusListIn(status: unknown): unknown {
+  return typeof status === 'object' && status !== null && 'status_list' in status
+    ? status.status_list
+    : undefined;
+}
+
 /**
  * The entry that a token refers to in `status.status_list`.
  * @throws {TokenError} when that is none of this service

@@ -1,4 +1,4 @@
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { isIP } from 'node:net';
 import { isLocalhostName } from '../../core/http.ts';
 import {
   parsePostgresUrl,
@@ -7,20 +7,13 @@ import {
 } from '../../storage/postgres-url.ts';
 import type { RedisAddress } from '../../storage/redis-address.ts';
 import { type Advice, type Finding, fine, note, orFine, wrong } from './finding.ts';
+import { blockList, familyOf, OWN_NETWORKS } from './networks.ts';
 import type { Setup } from './setup.ts';
 
 /** Where a server is: on this machine, in a network of one's own as far as its name tells, or anywhere. */
 type Place = 'here' | 'inside' | 'outside';
 
-const INSIDE = new BlockList();
-for (const [address, prefix] of [
-  ['10.0.0.0', 8],
-  ['172.16.0.0', 12],
-  ['192.168.0.0', 16],
-] as const) {
-  INSIDE.addSubnet(address, prefix, 'ipv4');
-}
-INSIDE.addSubnet('fc00::', 7, 'ipv6');
+const INSIDE = blockList(OWN_NETWORKS);
 
 /** Passwords that come with a server, or with an example. */
 const DEFAULT_PASSWORDS = ['postgres', 'password', 'admin', 'root', 'secret', 'changeme', 'redis'];
@@ -124,7 +117,7 @@ function graver(place: Place, advice: Advice): Finding {
 function placeOf(host: string): Place {
   if (host.startsWith('/') || isLocalhostName(host)) return 'here';
   if (isIP(host) !== 0) {
-    return INSIDE.check(host, isIPv6(host) ? 'ipv6' : 'ipv4') ? 'inside' : 'outside';
+    return INSIDE.check(host, familyOf(host)) ? 'inside' : 'outside';
   }
   return /^[^.]+$|\.(?:internal|local|lan|home\.arpa|svc|cluster\.local)$/i.test(host)
     ? 'inside'

@@ -2,6 +2,7 @@ import { isSecure, sessionCookieName } from '../../config/session.ts';
 import type { Settings } from '../../config/settings.ts';
 import { isLocalhostName } from '../../core/http.ts';
 import { type Finding, note, orFine, wrong } from './finding.ts';
+import { isAddress } from './networks.ts';
 import type { Setup } from './setup.ts';
 
 /** Whether browsers send the session cookie for the apps that need it, and nothing else reads it. */
@@ -75,8 +76,4 @@ function underSiteOf(publicUrl: string, origin: string): string {
   const name =
     site === 'localhost' || isAddress(site) ? '' : `${app.hostname.split('.')[0] ?? ''}.`;
   return `${here.protocol}//${name}${site}${app.port === '' ? '' : `:${app.port}`}`;
-}
-
-function isAddress(hostname: string): boolean {
-  return /^[\d.]+$|^\[/.test(hostname);
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { isSecure } from '../../config/session.ts';
 import { isLocalhostName } from '../../core/http.ts';
 import { type Finding, fine, note, orFine, wrong } from './finding.ts';
+import { isAddress } from './networks.ts';
 import type { Setup } from './setup.ts';
 
 const BYPASS = join(import.meta.dirname, '..', '..', 'config', 'strategies', 'bypass.ts');
@@ -57,7 +58,7 @@ export function mode({ settings }: Setup): readonly Finding[] {
 export function https({ settings }: Setup): readonly Finding[] {
   if (!isSecure(settings)) return [fine(`${settings.publicUrl}: http, on this machine only.`)];
   const { hostname, href } = new URL(settings.publicUrl);
-  const findings = /^[\d.]+$|^\[/.test(hostname)
+  const findings = isAddress(hostname)
     ? [
         note({
           what: `PUBLIC_URL has the address ${hostname}, and no name.`,

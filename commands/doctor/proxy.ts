@@ -1,8 +1,8 @@
-import { BlockList, isIPv6 } from 'node:net';
 import { isSecure } from '../../config/session.ts';
 import type { Settings } from '../../config/settings.ts';
 import { isLocalhostName } from '../../core/http.ts';
 import { type Finding, fine, note, orFine, wrong } from './finding.ts';
+import { blockList, familyOf, OWN_NETWORKS } from './networks.ts';
 import type { Setup } from './setup.ts';
 
 /** The narrowest a range may be that still stands for a network, not for the proxies in it. */
@@ -10,16 +10,8 @@ const WIDE = { ipv4: 24, ipv6: 64 } as const;
 
 const LOOPBACK = ['127.0.0.0/8', '::1/128'];
 
-/** Addresses that nobody on the Internet has (RFC 1918, RFC 4193, loopback and link-local). */
-const PRIVATE = [
-  ...LOOPBACK,
-  '10.0.0.0/8',
-  '172.16.0.0/12',
-  '192.168.0.0/16',
-  '169.254.0.0/16',
-  'fc00::/7',
-  'fe80::/10',
-];
+/** Addresses that nobody on the Internet has (loopback, networks of one's own, and link-local). */
+const PRIVATE = [...LOOPBACK, ...OWN_NETWORKS, '169.254.0.0/16', 'fe80::/10'];
 
 /** IPv4 written as IPv6 (RFC 4291, section 2.5.5.2). */
 const MAPPED = blockList(['::ffff:0:0/96']);
@@ -100,10 +92,6 @@ function isOpenToAll(host: string): boolean {
   return !isLocalhostName(host);
 }
 
-function familyOf(address: string): 'ipv4' | 'ipv6' {
-  return isIPv6(address) ? 'ipv6' : 'ipv4';
-}
-
 /** A single address is a range of one. `::ffff:10.0.0.0/104` is believed as 10.0.0.0/8 is: its kind and prefix are those. */
 function partsOf(range: string): { address: string; kind: 'ipv4' | 'ipv6'; prefix: number } {
   const [address = '', bits] = range.split('/');
@@ -111,14 +99,4 @@ function partsOf(range: string): { address: string; kind: 'ipv4' | 'ipv6'; prefi
   const prefix = Number(bits ?? (kind === 'ipv4' ? 32 : 128));
   const isMapped = kind === 'ipv6' && prefix >= 96 && MAPPED.check(address, kind);
   return isMapped ? { address, kind: 'ipv4', prefix: prefix - 96 } : { address, kind, prefix };
-}
-
-function blockList(ranges: readonly string[]): BlockList {
-  const list = new BlockList();
-  for (const range of ranges) {
-    const [address = '', prefix] = range.split('/');
-    const family = familyOf(address);
-    list.addSubnet(address, Number(prefix ?? (family === 'ipv4' ? 32 : 128)), family);
-  }
-  return list;
 }

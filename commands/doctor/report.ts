@@ -1,5 +1,5 @@
 import { visible } from '../../core/text.ts';
-import { print, printTable, say } from '../terminal.ts';
+import { counted, print, printTable, say } from '../terminal.ts';
 import { isWell, type Result } from './examine.ts';
 import type { Verdict } from './finding.ts';
 
@@ -24,8 +24,7 @@ export function printReport(results: readonly Result[]): void {
 
 export function summary(results: readonly Result[]): string {
   const count = (wanted: Verdict) => results.filter(({ verdict }) => verdict === wanted).length;
-  const notes = count('note');
-  const rest = `${notes} ${notes === 1 ? 'note' : 'notes'}, ${count('fine')} fine.`;
+  const rest = `${counted(count('note'), 'note')}, ${count('fine')} fine.`;
   return isWell(results) ? `Nothing is wrong: ${rest}` : `${count('wrong')} wrong, ${rest}`;
 }
 

@@ -1,6 +1,7 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { Problem } from '../../core/errors.ts';
+import { parsedJson } from '../../core/json.ts';
 import { visible } from '../../core/text.ts';
 import { isHmac } from '../../tokens/algorithms.ts';
 import { withoutScheme } from '../../tokens/pasted-token.ts';
@@ -37,18 +38,10 @@ export async function givenToken(options: GoodToken): Promise<string | undefined
 export function keySet(file: string | undefined): JsonWebKey[] {
   if (file === undefined) return [];
   const no = new Problem('invalid_request', 'The file of --jwks is no set of public keys.');
-  const set = parsed(readFileSync(file, 'utf8'));
+  const set = parsedJson(readFileSync(file, 'utf8'));
   if (typeof set !== 'object' || set === null || !('keys' in set) || !Array.isArray(set.keys))
     throw no;
   return set.keys.filter(isPublicKey);
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isPublicKey(jwk: unknown): jwk is JsonWebKey {

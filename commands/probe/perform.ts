@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../core/clock.ts';
 import { isLocalhostName } from '../../core/http.ts';
 import { withServices } from '../context.ts';
-import { printJson, say } from '../terminal.ts';
+import { printJson, say, sayOver } from '../terminal.ts';
 import { givenToken, keySet } from './given.ts';
 import { junitXml } from './junit.ts';
 import type { Headers } from './options.ts';
@@ -97,11 +97,6 @@ async function run(
       );
       return delay(milliseconds, undefined, { signal: stop }).catch(() => undefined);
     },
-    ...(process.stderr.isTTY && { onProgress: showProgress }),
+    onProgress: (done, of, tried) => sayOver(done === of ? '' : `${done} of ${of}: ${tried}`),
   });
-}
-
-/** One line that is written over and over, and is gone at the end. */
-function showProgress(done: number, of: number, tried: string): void {
-  process.stderr.write(`\r\u001b[K${done === of ? '' : `${done} of ${of}: ${tried}`}`);
 }

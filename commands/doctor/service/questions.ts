@@ -1,3 +1,4 @@
+import { parsedJson } from '../../../core/json.ts';
 import type { Question } from './visit.ts';
 
 /** An origin that no service of ours allows: the name can be nobody's (RFC 2606). */
@@ -19,10 +20,6 @@ export const LOGOUT: Question = { method: 'POST', path: '/auth/logout' };
 
 /** What was answered, as an object; an empty one where it is none. */
 export function jsonOf({ body }: { readonly body: string }): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(body);
-    return typeof value === 'object' && value !== null ? { ...value } : {};
-  } catch {
-    return {};
-  }
+  const value = parsedJson(body);
+  return typeof value === 'object' && value !== null ? { ...value } : {};
 }
