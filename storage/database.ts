@@ -1,5 +1,4 @@
 import type { CompiledQuery, Kysely, Transaction } from 'kysely';
-import { openPostgres } from './postgres.ts';
 import { shownPostgresUrl } from './postgres-url.ts';
 import type { Schema } from './schema.ts';
 import { openSqlite } from './sqlite.ts';
@@ -53,7 +52,7 @@ export interface Database {
  *   wrong: its password, its database, its TLS
  */
 export function openDatabase(url: string): Promise<Database> {
-  return url.startsWith('sqlite:') ? openSqlite(url.slice('sqlite:'.length)) : openPostgres(url);
+  return open(url, false);
 }
 
 /**
@@ -61,9 +60,14 @@ export function openDatabase(url: string): Promise<Database> {
  * @throws as `openDatabase` does, and where SQLite's file is missing
  */
 export function openAsItIs(url: string): Promise<Database> {
-  return url.startsWith('sqlite:')
-    ? openSqlite(url.slice('sqlite:'.length), true)
-    : openPostgres(url, true);
+  return open(url, true);
+}
+
+/** What talks to PostgreSQL is loaded only where it is wanted. */
+async function open(url: string, asItIs: boolean): Promise<Database> {
+  if (url.startsWith('sqlite:')) return openSqlite(url.slice('sqlite:'.length), asItIs);
+  const { openPostgres } = await import('./postgres.ts');
+  return openPostgres(url, asItIs);
 }
 
 /** The URL as it may be shown: a password may be in it. */
