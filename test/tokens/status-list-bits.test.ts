@@ -1,23 +1,8 @@
-import { readFileSync } from 'node:fs';
 import { inflateSync } from 'node:zlib';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { z } from 'zod';
 import { compressedList, statusBits } from '../../tokens/status-list-bits.ts';
-
-const { vectors } = z
-  .object({
-    vectors: z.array(
-      z.object({
-        name: z.string(),
-        bits: z.number(),
-        lst: z.string(),
-        entries: z.number(),
-        nonzero: z.record(z.string(), z.number()),
-      }),
-    ),
-  })
-  .parse(JSON.parse(readFileSync('test/vectors/token-status-list.json', 'utf8')));
+import { vectors } from '../support/status-list-vectors.ts';
 
 const inflated = (lst: string) => inflateSync(Buffer.from(lst, 'base64url'));
 

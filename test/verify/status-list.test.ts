@@ -1,24 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { z } from 'zod';
 import { decodeStatusList } from '../../packages/verify/status-list.ts';
 import { failureOf } from '../support/failure.ts';
-
-const { vectors } = z
-  .object({
-    vectors: z.array(
-      z.object({
-        name: z.string(),
-        bits: z.number(),
-        lst: z.string(),
-        entries: z.number(),
-        nonzero: z.record(z.string(), z.number()),
-      }),
-    ),
-  })
-  .parse(JSON.parse(readFileSync('test/vectors/token-status-list.json', 'utf8')));
+import { vectors } from '../support/status-list-vectors.ts';
 
 const encoded = (bytes: Uint8Array) => deflateSync(bytes).toString('base64url');
 
