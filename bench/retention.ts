@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { DatabaseSync } from 'node:sqlite';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { DAY } from '../core/clock.ts';
 import type { Benchmark, Findings, Surroundings } from './benchmark.ts';
 import { coatcheck } from './contenders.ts';
 import { playRounds, prepare } from './exchange.ts';
@@ -13,7 +14,6 @@ import { median, ratios } from './statistics.ts';
 import { renderTable, type Column } from './table.ts';
 
 const EXPIRED = 100_000;
-const DAY = 86_400_000;
 
 /** A server looks for something to do once a minute, in milliseconds. */
 const LOOK_LIMIT = 90_000;

@@ -1,13 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { systemClock } from '../core/clock.ts';
+import { DAY, systemClock } from '../core/clock.ts';
 import { openDatabase } from '../storage/database.ts';
 import { compressedList, statusBits } from '../tokens/status-list-bits.ts';
 import { sqlStatusLists } from '../tokens/status-lists.ts';
 
 const REVOKED = 1_000;
-const DAY = 86_400_000;
 
 /** How long the list of 2^17 entries takes to be read from the database and compressed, in milliseconds, round by round. */
 export async function timeStatusList(rounds: number): Promise<readonly number[]> {

@@ -6,7 +6,7 @@ import type { Settings } from '../config/settings.ts';
 import { followTls, readTls } from './tls.ts';
 
 /** An address that cannot be listened on; the message tells the operator what to do. */
-export class ListenError extends Error {
+class ListenError extends Error {
   override readonly name = 'ListenError';
 }
 

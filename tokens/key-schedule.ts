@@ -1,5 +1,4 @@
-import type { Algorithm } from './algorithms.ts';
-import { isHmac } from './algorithms.ts';
+import { type Algorithm, isHmac } from './algorithms.ts';
 
 /** How far the clocks of two processes may be apart, with the seconds that one needs to hear of a change: milliseconds. */
 export const SKEW = 60_000;
