@@ -322,7 +322,7 @@ describe('coatcheck probe', function () {
     await using api = await startApi((req, res) => {
       if (api.requests.length < 3) guarded(req, res);
     });
-    const args = ['probe', api.url, '--token', token, '--timeout', '1s', '--within', '3s'];
+    const args = ['probe', api.url, '--token', token, '--timeout', '1s', '--within', '8s'];
     const { code, stdout } = await run(args, nowhere);
     expect(code).to.equal(1);
     expect(stdout)
