@@ -22,7 +22,14 @@ import metadata from '../package.json' with { type: 'json' };
  * Errors that a sentence says well enough; anything else is a mistake of ours, and needs its stack. Known by its name: the files
  * that these come from are loaded only by the commands that need them.
  */
-const EXPECTED = ['SettingsError', 'Problem', 'StorageError', 'TokenError', 'ListenError'];
+const EXPECTED = [
+  'SettingsError',
+  'Problem',
+  'StorageError',
+  'TokenError',
+  'UnavailableError',
+  'ListenError',
+];
 
 const program = new Command('coatcheck')
   .description(metadata.description)
