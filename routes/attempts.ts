@@ -100,7 +100,10 @@ export async function withAttempt(
   } catch (error) {
     const isOverloaded = error instanceof Problem && error.code === 'overloaded';
     if (!req.passwordWasWrong) await giveBack(isOverloaded ? [...buckets, ...always] : buckets);
-    if (isOverloaded) await recordOverload(services, req);
+    if (isOverloaded) {
+      await recordOverload(services, req);
+      await refuseSlowly(services, error);
+    }
     throw error;
   }
 }

@@ -47,10 +47,12 @@ function hasBody({ headers }: Request): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-/** What comes after the headers is not waited for: the connection has to be closed. */
+/**
+ * The connection is not closed: a client that is still sending would lose the answer with it. Node throws away what comes
+ * after an answer, and waits no longer for it than for any request.
+ */
 function tooLarge(): Problem {
-  const headers = { Connection: 'close' };
-  return new Problem('payload_too_large', 'The body has more than 16 KiB.', { headers });
+  return new Problem('payload_too_large', 'The body has more than 16 KiB.');
 }
 
 function unsupported(): Problem {

@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import { createApp } from '../../app.ts';
+import { createWebServices } from '../../config/web-services.ts';
 import { SqlAudit } from '../../audit/audit.ts';
 import { readTrail } from '../../audit/trail.ts';
 import { refuse } from '../support/refuse.ts';
@@ -459,6 +460,25 @@ describe('security 13: attempts at other things that hash', () => {
     });
     expect((await busy.client().post('/auth/register', grace)).status).to.equal(201);
     expect((await busy.client().post('/auth/register', grace)).status).to.equal(429);
+  });
+
+  it('change a password: whoever there is no time for is refused slowly, as at a login', async () => {
+    let held = 0;
+    const passwords = new PasswordHasher(1, -1); // whoever has to wait has waited too long
+    const services = await createWebServices({ ...app.services, passwords }, async () => {
+      held += 1;
+    });
+    const server = createServer(createApp(services)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const ada = new Client(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    await ada.login('ada', PASSWORD);
+    const change = { current_password: PASSWORD, new_password: 'a swan stole my umbrella' };
+    await crowded(passwords, async () => {
+      expect((await ada.post('/auth/password', change)).status).to.equal(503);
+    });
+    server.close();
+    server.closeAllConnections();
+    expect(held).to.equal(1);
   });
 
   it('change a password: one session guesses ten times, and the others go on', async () => {
