@@ -129,6 +129,7 @@ async function withCurrentPassword(
   const buckets = [{ kind: 'password change', subject: signIn.publicId }] as const;
   const always = [{ kind: 'login', subject: username }] as const;
   const whose = () => aboutUser(id);
+  await refuseWhenBusy(services, req, 'anyone');
   await withAttempt(services, req, { buckets, always, whose }, async () => {
     const current = await users.passwordHash(id);
     if (!(await passwords.matches(current, typed)) || current === null) {

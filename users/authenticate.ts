@@ -34,10 +34,19 @@ export async function authenticate(
   passwords: PasswordHasher,
   { login, password, line }: { login: string; password: string; line: Line },
 ): Promise<Authenticated | Unauthenticated> {
+  return authenticateSince(undefined, users, passwords, { login, password, line });
+}
+
+/** @param since how many sign-outs there had been when the user was looked at first, if that was before */
+async function authenticateSince(
+  since: number | undefined,
+  ...[users, passwords, { login, password, line }]: Parameters<typeof authenticate>
+): ReturnType<typeof authenticate> {
   const found = await users.findLogin(login);
   const matches = await passwords.matches(found?.passwordHash ?? null, password, line);
   if (found === undefined) return { user: undefined, userId: undefined, reason: 'unknown name' };
-  const { user, passwordHash, signOuts } = found;
+  const { user, passwordHash } = found;
+  const signOuts = since ?? found.signOuts;
   if (user.disabled) return { user: undefined, userId: user.id, reason: 'disabled' };
   if (!matches || passwordHash === null) {
     return { user: undefined, userId: user.id, reason: 'wrong password' };
@@ -45,7 +54,7 @@ export async function authenticate(
   const renewed = await passwords.renewed(passwordHash, password);
   if (renewed !== undefined && !(await users.replacePassword(user.id, passwordHash, renewed))) {
     // Somebody was faster: another login of theirs, or one who changed the password.
-    return authenticate(users, passwords, { login, password, line });
+    return authenticateSince(signOuts, users, passwords, { login, password, line });
   }
   const current = renewed ?? passwordHash;
   return {

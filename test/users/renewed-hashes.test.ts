@@ -6,6 +6,7 @@ import { sqlUserStore } from '../../users/sql-user-store.ts';
 import type { UserStore } from '../../users/user-store.ts';
 import { TestClock } from '../support/clock.ts';
 import { onEngines, temporaryDatabase, type TemporaryDatabase } from '../support/database.ts';
+import { withSignOut } from '../../storage/sign-outs.ts';
 import { failureOf } from '../support/failure.ts';
 
 /** crypt_blowfish's, for `U*U`. */
@@ -40,6 +41,21 @@ onEngines((engine) => {
       expect(await stored()).to.match(TODAYS);
       expect((await login(PASSWORD))?.user.id).to.equal(id);
       expect(await login('U*U*')).to.be.undefined;
+    });
+
+    it('that another login has replaced meanwhile does not let a sign-out be missed', async () => {
+      class Beaten extends PasswordHasher {
+        override async renewed(passwordHash: string, password: string) {
+          const replacement = await super.renewed(passwordHash, password);
+          if (replacement !== undefined) {
+            await users.replacePassword(id, passwordHash, await passwords.hash(password));
+            await temporary.database.transaction(withSignOut(id));
+          }
+          return replacement;
+        }
+      }
+      const found = await login(PASSWORD, new Beaten(1, Infinity));
+      expect(found && (await temporary.database.transaction(found.stillHolds))).to.be.false;
     });
 
     it('is replaced once: a hash of today stays as it is', async () => {
